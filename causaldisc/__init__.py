@@ -1,0 +1,8 @@
+"""causaldisc: causal discovery and graph learning on microservice telemetry, under an expert's prior."""
+
+from causaldisc.core.graph import CausalGraph, Edge
+from causaldisc.core.prior import ExpertPrior
+from causaldisc.core.telemetry import Telemetry
+from causaldisc.runner.pipeline import discover
+
+__all__ = ["CausalGraph", "Edge", "ExpertPrior", "Telemetry", "discover"]

@@ -1,0 +1,171 @@
+"""From telemetry and prior to a checked graph: the one way in which every algorithm is run."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from causaldisc.core.certificate import certify
+from causaldisc.core.constraints import Constraints
+from causaldisc.core.discovery import Discovery, Learned
+from causaldisc.core.errors import InputError
+from causaldisc.core.graph import CausalGraph, Edge
+from causaldisc.core.parameters import values_of
+from causaldisc.core.plugins import Algorithm, algorithms
+from causaldisc.core.prior import ExpertPrior
+from causaldisc.core.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_VERSIONED = ("causaldisc", "numpy", "numba", "torch", "torch-geometric", "causal-learn", "tigramite")
+
+
+def discover(
+    telemetry: Telemetry | pd.DataFrame | Sequence[Telemetry | pd.DataFrame],
+    algorithm: str | Algorithm = "pc",
+    *,
+    prior: ExpertPrior | None = None,
+    seed: int = 0,
+    **parameters: Any,
+) -> Discovery:
+    """Learn a causal graph from telemetry under an expert's prior.
+
+    Parameters
+    ----------
+    telemetry : a Telemetry, a DataFrame (one column a variable), or a list of either: one environment each. T rows, N variables.
+    algorithm : its name (see ``causaldisc list algorithms``), or an Algorithm object.
+    prior : hard clauses and beliefs; None = empty.
+    seed : seed of all randomness, >= 0.
+    **parameters : the algorithm's own, checked by name and type.
+
+    Returns
+    -------
+    Discovery : graph over all N columns; scores float[N, N, max_lag + 1]; the certificate of the prior; a report.
+
+    Raises
+    ------
+    InputError : bad telemetry, an unknown algorithm or parameter.
+    PriorError : a prior that contradicts itself, names an unknown variable, or has a clause the algorithm cannot obey.
+
+    >>> found = discover(Telemetry([[0.0, 1.0], [1.0, 0.5], [2.0, 2.0]], ["a", "b"]), "empty", max_lag=0)
+    >>> found.graph.edges, found.certificate.ok
+    ((), True)
+    """
+    data = as_telemetry(telemetry)
+    plugin = _plugin(algorithm, parameters)
+    constraints = Constraints.of(prior or ExpertPrior(), data.variables, plugin.max_lag)
+    constraints.refuse_unsupported(plugin.clauses, plugin.name)
+    if data.shape[0] < plugin.max_lag + 2:
+        raise InputError(f"telemetry must have more than max_lag + 1 = {plugin.max_lag + 1} rows, got {data.shape[0]}")
+    varying = np.flatnonzero(~data.constant)
+    started = time.perf_counter()
+    learned = _run(plugin, data, constraints, varying, _generator(seed, plugin.name))
+    seconds = time.perf_counter() - started
+    graph = _embed(learned.graph, data, constraints, varying)
+    graph = graph.replace(step_seconds=data.step_seconds, provenance=_provenance(plugin, data, seed))
+    return Discovery(
+        graph,
+        _embed_scores(learned.scores, len(data.names), plugin.max_lag, varying),
+        certify(graph, constraints),
+        _report(data, learned),
+        seconds,
+    )
+
+
+def as_telemetry(telemetry: Any) -> Telemetry:
+    """Accept a Telemetry, a DataFrame, or a list of either (environments)."""
+    if isinstance(telemetry, Telemetry):
+        return telemetry
+    if isinstance(telemetry, list | tuple):
+        return Telemetry.concat([as_telemetry(part) for part in telemetry])
+    if hasattr(telemetry, "columns") and hasattr(telemetry, "iloc"):
+        return Telemetry.from_pandas(telemetry)
+    raise InputError(f"telemetry must be a Telemetry, a DataFrame or a list of them, got {type(telemetry).__name__}")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that a result depends on, without importing them."""
+    found = {}
+    for package in _VERSIONED:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found
+
+
+def _plugin(algorithm: str | Algorithm, parameters: dict[str, Any]) -> Algorithm:
+    if isinstance(algorithm, str):
+        return algorithms.build(algorithm, parameters)
+    if parameters:
+        raise InputError("parameters must be given to the algorithm object itself, got them beside one")
+    return algorithm
+
+
+def _generator(seed: int, name: str) -> np.random.Generator:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"seed must be a whole number >= 0, got {seed!r}")
+    return np.random.default_rng([int(seed), zlib.crc32(name.encode())])
+
+
+def _run(plugin: Algorithm, data: Telemetry, constraints: Constraints, varying: np.ndarray, rng: np.random.Generator) -> Learned:
+    """Run the algorithm on the columns that vary; with none there is nothing to learn."""
+    if not varying.size:
+        shape = (0, 0, plugin.max_lag + 1)
+        return Learned(CausalGraph([], [], plugin.kind, plugin.max_lag), np.empty(shape))
+    learned = plugin.discover(data.select(varying), constraints.restrict(varying), rng)
+    names = tuple(data.names[k] for k in varying)
+    shape = (len(names), len(names), plugin.max_lag + 1)
+    if learned.graph.names != names or learned.scores.shape != shape:
+        raise TypeError(
+            f"{plugin.name} must return a graph over its input columns and scores of shape {shape}, "
+            f"got {len(learned.graph.names)} nodes and scores of shape {learned.scores.shape}"
+        )
+    return learned
+
+
+def _embed(graph: CausalGraph, data: Telemetry, constraints: Constraints, varying: np.ndarray) -> CausalGraph:
+    """Put the graph back among all columns; constant ones stay isolated but for edges that the prior requires."""
+    left_out = set(range(len(data.names))) - set(varying.tolist())
+    pinned = constraints.pin(np.zeros_like(constraints.allowed, dtype=float))
+    extra = [
+        Edge(data.names[i], data.names[j], int(lag), evidence=("prior",))
+        for i, j, lag in zip(*np.nonzero(pinned), strict=True)
+        if i in left_out or j in left_out
+    ]
+    edges = [replace(e, evidence=tuple(dict.fromkeys(e.evidence))) for e in graph.edges]
+    return graph.replace(variables=data.variables, edges=[*edges, *extra])
+
+
+def _embed_scores(scores: np.ndarray, n: int, max_lag: int, varying: np.ndarray) -> np.ndarray:
+    full = np.full((n, n, max_lag + 1), np.nan)
+    full[np.ix_(varying, varying)] = scores
+    return full
+
+
+def _provenance(plugin: Algorithm, data: Telemetry, seed: int) -> dict[str, Any]:
+    return {
+        "algorithm": plugin.name,
+        "parameters": values_of(plugin),
+        "seed": int(seed),
+        "data_sha256": data.sha256,
+        "versions": versions(),
+    }
+
+
+def _report(data: Telemetry, learned: Learned) -> dict[str, Any]:
+    constant = [name for name, flat in zip(data.names, data.constant, strict=True) if flat]
+    return {
+        "rows": data.shape[0],
+        "columns": data.shape[1],
+        "constant_columns": constant,
+        "missing_share": float(data.missing.mean()),
+        **learned.report,
+    }
