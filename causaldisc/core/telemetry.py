@@ -220,7 +220,7 @@ def _numeric(column: Any, name: str) -> np.ndarray:
 
     if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(dtype=float, na_value=np.nan)
-    converted = pd.to_numeric(column, errors="coerce")
+    converted: Any = pd.to_numeric(column, errors="coerce")
     text = column.astype("string").str.strip()
     bad = (converted.isna() & column.notna() & (text != "") & (text.str.lower() != "nan")).to_numpy(dtype=bool)
     if bad.any():
