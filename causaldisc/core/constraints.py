@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,8 +58,10 @@ class Constraints:
             if not isinstance(rule, RequiredRule):
                 allowed &= ~_mask(rule, len(nodes), max_lag)
         found = cls(nodes, max_lag, frozen(allowed), rules, prior)
-        found._refuse_contradictions()
-        return found
+        instant = found._refuse_contradictions()
+        # What must hold at lag 0 rules out its reverse along every required path.
+        allowed[:, :, 0] &= ~_reachable(instant).T
+        return cls(nodes, max_lag, frozen(allowed), rules, prior)
 
     @cached_property
     def required(self) -> tuple[tuple[int, int, tuple[int, int]], ...]:
@@ -89,10 +92,8 @@ class Constraints:
         bool[N, N, L + 1] : the required edges, one cell each.
         """
         chosen = np.zeros_like(self.allowed)
-        flexible = sorted(
-            self.required_rules, key=lambda r: bool(self._lags(r).any() and self._lags(r)[0] == 0 and len(self._lags(r)) > 1)
-        )
-        for rule in flexible:
+        forced_first = sorted(self.required_rules, key=lambda r: self._lags(r).size > 1)
+        for rule in forced_first:
             lags = self._lags(rule)
             strength = np.nan_to_num(np.abs(association[rule.source, rule.target, lags]), nan=-1.0)
             for lag in lags[np.argsort(-strength, kind="stable")]:
@@ -130,7 +131,8 @@ class Constraints:
         lags = np.arange(low, high + 1)
         return lags[self.allowed[rule.source, rule.target, low : high + 1]]
 
-    def _refuse_contradictions(self) -> None:
+    def _refuse_contradictions(self) -> np.ndarray:
+        """Return bool[N, N] of the edges required at lag 0 and no other lag; raise PriorError where clauses disagree."""
         instant = np.zeros((len(self.variables),) * 2, dtype=bool)
         for rule in self.required_rules:
             lags = self._lags(rule)
@@ -142,6 +144,7 @@ class Constraints:
             instant[rule.source, rule.target] |= lags.max() == 0
         if not acyclic(instant):
             raise PriorError(f"{_cycle_text(instant, self)} contradict each other: required edges form a cycle at lag 0")
+        return instant
 
     def _blocker(self, rule: RequiredRule) -> Rule:
         """The clause that forbids the most lags of a required edge."""
@@ -174,23 +177,18 @@ def _mask(rule: Rule, n: int, max_lag: int) -> np.ndarray:
 
 def _cycle_text(instant: np.ndarray, constraints: Constraints) -> str:
     """Name the required clauses along one cycle."""
-    node, path = int(np.argmax(_on_cycle(instant))), []
-    trail = {node: 0}
-    live = _on_cycle(instant)
-    while True:
-        path.append(node)
-        node = int(np.flatnonzero(instant[node] & live)[0])
-        if node in trail:
-            break
-        trail[node] = len(path)
-    cycle = path[trail[node] :]
-    steps = set(zip(cycle, cycle[1:] + cycle[:1], strict=True))
+    live = np.diag(_reachable(instant))
+    path = [int(np.argmax(live))]
+    while path[-1] not in path[:-1]:
+        path.append(int(np.flatnonzero(instant[path[-1]] & live)[0]))
+    cycle = path[path.index(path[-1]) :]
+    steps = set(itertools.pairwise(cycle))
     return " and ".join(r.text for r in constraints.required_rules if (r.source, r.target) in steps)
 
 
-def _on_cycle(matrix: np.ndarray) -> np.ndarray:
-    """bool[N]: nodes that reach themselves."""
+def _reachable(matrix: np.ndarray) -> np.ndarray:
+    """bool[N, N]: transitive closure, [i, j] = a directed path from i to j."""
     reach = matrix.copy()
-    for k in range(len(matrix)):
+    for k in np.flatnonzero(matrix.any(axis=0) & matrix.any(axis=1)):
         reach |= np.outer(reach[:, k], reach[k])
-    return np.diag(reach)
+    return reach

@@ -233,4 +233,5 @@ def _tiers(prior: ExpertPrior, nodes: tuple[Variable, ...]) -> TierRule:
                     raise PriorError(f"tiers[{tier_of[k]}] and tiers[{level}] contradict each other: both hold {nodes[k].name!r}")
                 tier_of[k] = level
     vacuous = all(t < 0 for t in tier_of)
-    return TierRule("tiers", f"tiers ({len(prior.tiers)})", "", vacuous, tuple(tier_of))
+    text = f"tiers {[list(tier) for tier in prior.tiers]}"
+    return TierRule("tiers", text if len(text) < 160 else f"{text[:160]} …", "", vacuous, tuple(tier_of))
