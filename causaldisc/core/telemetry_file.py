@@ -9,8 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,13 @@ import numpy as np
 
 from causaldisc.core.csv_table import MAX_CELLS, MAX_FILE_BYTES, read_csv_table
 from causaldisc.core.errors import InputError, did_you_mean
-from causaldisc.core.files import plain, read_text, write_bytes, write_text
+from causaldisc.core.files import write_bytes, write_text
 from causaldisc.core.intervention import Intervention
 from causaldisc.core.telemetry import Telemetry, seconds_of
+from causaldisc.core.telemetry_meta import Meta, meta_beside, meta_of, parse_meta, variable_of
 from causaldisc.core.variables import Variable
 
-FORMAT, VERSION = "causaldisc-telemetry", 1
 _METADATA_KEY = b"causaldisc"
-_META_KEYS = ("format", "version", "variables", "clock", "environments", "windows")
-_VARIABLE_KEYS = ("service", "metric", "role", "unit")
 
 
 @dataclass(frozen=True, eq=False)
