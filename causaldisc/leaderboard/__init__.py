@@ -1,1 +1,1 @@
-"""causaldisc.leaderboard."""
+"""The leaderboard: stored outcomes → a table with intervals → one static page."""

@@ -1,0 +1,97 @@
+"""``causaldisc discover``: learn a graph from the user's own telemetry."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from causaldisc.cli.common import add_json, add_output, add_settings, check_output, emit, settings
+
+if TYPE_CHECKING:
+    from causaldisc.core.discovery import Discovery
+
+HELP = "learn a causal graph from telemetry files"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "telemetry", nargs="+", metavar="TELEMETRY", help="CSV or Parquet; several files are several environments"
+    )
+    parser.add_argument("--prior", metavar="PRIOR.yaml", help="the expert's prior")
+    parser.add_argument("--algorithm", default="pc", metavar="NAME", help="see `causaldisc list algorithms` (default pc)")
+    add_settings(parser, "the algorithm")
+    add_output(parser, "GRAPH.json")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check every argument, then read, learn, write and report."""
+    from causaldisc.core.graph_json import to_json
+    from causaldisc.core.plugins import algorithms
+    from causaldisc.core.prior import ExpertPrior
+    from causaldisc.core.telemetry_file import read_telemetry
+    from causaldisc.runner.pipeline import discover
+
+    algorithm = algorithms.build(args.algorithm, settings(args))
+    prior = ExpertPrior.load(args.prior) if args.prior else None
+    check_output(args.output)
+    found = discover([read_telemetry(path) for path in args.telemetry], algorithm, prior=prior, seed=args.seed)
+    if args.output:
+        found.graph.save(args.output)
+        emit(summary(found), args.json, text(found, args.output))
+    else:
+        emit(to_json(found.graph), True, "")
+        sys.stderr.write("" if args.json else text(found, "stdout") + "\n")
+    found.certificate.raise_if_violated()
+    return 0
+
+
+def summary(found: Discovery) -> dict[str, Any]:
+    """Return what a script wants to know about a discovery."""
+    graph = found.graph
+    directed = sum(e.is_directed for e in graph.edges)
+    return {
+        "algorithm": graph.provenance["algorithm"],
+        "kind": graph.kind,
+        "nodes": len(graph.variables),
+        "edges": len(graph.edges),
+        "directed": directed,
+        "seconds": found.seconds,
+        "certificate": found.certificate.to_dict(),
+        "report": dict(found.report),
+    }
+
+
+def text(found: Discovery, where: str) -> str:
+    """Say in a few lines what was found, from what, and whether the prior holds."""
+    facts, graph, report = summary(found), found.graph, found.report
+    lines = [
+        f"{facts['algorithm']}: {facts['edges']} edges ({facts['directed']} directed) among {facts['nodes']} variables "
+        f"in {found.seconds:.2f} s -> {where}",
+        f"data: {report['rows']} rows, {report['columns']} columns, {report['missing_share']:.1%} missing, "
+        f"step {graph.step_seconds:g} s",
+    ]
+    constant = report["constant_columns"]
+    if constant:
+        lines.append(f"constant columns kept as isolated nodes: {len(constant)} ({_some(constant)})")
+    duplicates = report.get("duplicates") or []
+    if duplicates:
+        lines.append(
+            f"groups of near-duplicate columns: {len(duplicates)} ({_some([' = '.join(map(str, g)) for g in duplicates])})"
+        )
+    for key, value in report.items():
+        if isinstance(value, int | float | str | bool) and key not in ("rows", "columns", "missing_share"):
+            lines.append(
+                f"{key.replace('_', ' ')}: {value:.6g}" if isinstance(value, float) else f"{key.replace('_', ' ')}: {value}"
+            )
+    kept = sum(v.status == "kept" for v in found.certificate)
+    if len(found.certificate):
+        lines.append(f"prior: {kept} of {len(found.certificate)} clauses kept")
+        lines += [f"  {v.status}: {v.clause} ({v.why})" for v in found.certificate if v.status != "kept"]
+    return "\n".join(lines)
+
+
+def _some(names: list[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f", … {len(names) - most} more" if len(names) > most else "")
