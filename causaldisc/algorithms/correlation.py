@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from causaldisc.algorithms._controls import Claim, Control
-from causaldisc.algorithms._windows import lag_windows
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.parameters import parameter
 from causaldisc.core.telemetry import Telemetry
+from causaldisc.kernels.moments import lagged, lagged_rows, pairwise_correlation
 
 
 @dataclass(frozen=True)
@@ -47,32 +47,17 @@ class Correlation(Control):
 def lagged_correlation(telemetry: Telemetry, max_lag: int) -> tuple[np.ndarray, np.ndarray]:
     """Return (r, p), each float[N, N, L + 1]: Pearson's correlation of x_i(t - lag) with x_j(t), and its two-sided p-value.
 
-    Where fewer than three rows hold both values, or one of them does not vary there, r is 0 and p is 1.
+    Where too few rows hold both values, or one of them does not vary there, r is 0 and p is 1.
 
     >>> r, p = lagged_correlation(Telemetry([[0.0, 0.0], [1.0, 2.0], [2.0, 4.0], [0.0, 1.0]], ["a", "b"]), 0)
-    >>> round(float(r[0, 1, 0]), 3)
-    0.968
+    >>> round(float(r[0, 1, 0]), 3), round(float(p[0, 1, 0]), 3)
+    (0.968, 0.032)
     """
     from scipy.special import stdtr
 
-    _, window = lag_windows(telemetry, max_lag)
-    scale = np.nanstd(telemetry.values, axis=0)[:, None]
-    window = (window - np.nanmean(telemetry.values, axis=0)[:, None]) / np.where(scale > 0, scale, 1.0)
-    seen = ~np.isnan(window)
-    x = np.where(seen, window, 0.0)
-    mask, now, here = seen.astype(float), x[:, :, 0], seen[:, :, 0].astype(float)
-
-    def total(past: np.ndarray, present: np.ndarray) -> np.ndarray:
-        return np.einsum("ril,rj->ijl", past, present, optimize=True)
-
-    rows = np.maximum(total(mask, here), 1.0)
-    mean_i, mean_j = total(x, here) / rows, total(mask, now) / rows
-    covariance = total(x, now) / rows - mean_i * mean_j
-    variance_i = total(x**2, here) / rows - mean_i**2
-    variance_j = total(mask, now**2) / rows - mean_j**2
-    known = (rows > 2) & (np.minimum(variance_i, variance_j) > 1e-12)
-    r = np.where(known, covariance / np.sqrt(np.where(known, variance_i * variance_j, 1.0)), 0.0)
-    r[:, :, 0] = (r[:, :, 0] + r[:, :, 0].T) / 2  # equal to the last bit, whatever the order of summation
-    r = np.clip(r, -1 + 1e-12, 1 - 1e-12)
-    p_value = 2 * stdtr(np.maximum(rows - 2, 1), -np.abs(r) * np.sqrt(np.maximum(rows - 2, 0) / (1 - r**2)))
+    n, labels = telemetry.shape[1], telemetry.environments[lagged_rows(telemetry.environments, max_lag)]
+    wide, rows = pairwise_correlation(lagged(telemetry.values, telemetry.environments, max_lag), labels)
+    r, rows = (np.moveaxis(m[:, :n].reshape(max_lag + 1, n, n), 0, 2) for m in (wide, rows))
+    freedom = np.maximum(rows - 2, 1)
+    p_value = 2 * stdtr(freedom, -np.abs(r) * np.sqrt(freedom / np.maximum(1 - r**2, 1e-15)))
     return r, p_value

@@ -29,6 +29,6 @@ class Tournament(Control):
     def claim(self, telemetry: Telemetry, constraints: Constraints, pinned: np.ndarray, rng: np.random.Generator) -> Claim:
         """Claim every pair along the order, at its first allowed lag."""
         rank = random_ranks(pinned[:, :, 0], rng)
-        forward = constraints.allowed & np.less.outer(rank, rank)[:, :, None]
-        forward &= ~pinned.any(axis=2)[:, :, None]
+        forward = constraints.allowed & (rank[:, None, None] < rank[None, :, None])
+        forward &= ~pinned.any(axis=2, keepdims=True)
         return Claim(forward & (np.cumsum(forward, axis=2) == 1))
