@@ -29,9 +29,14 @@ def read_csv_table(source: Path) -> tuple[list[str], list[str], np.ndarray]:
     ------
     InputError : naming file, column, value and row (from 0) of the first offence.
     """
+    return _read(read_rows(source), source)
+
+
+def read_rows(source: Path) -> Iterator[list[str]]:
+    """Yield the rows of a CSV file but the blank lines; raises InputError for what is no UTF-8, comma-separated text."""
     try:
         with source.open(encoding="utf-8-sig", newline="") as handle:
-            return _read(csv.reader(_lines(handle, source), strict=True, skipinitialspace=True), source)
+            yield from (row for row in csv.reader(_lines(handle, source), strict=True, skipinitialspace=True) if row)
     except UnicodeDecodeError as error:
         raise InputError(f"{source}: must be UTF-8 text or Parquet, got byte {error.object[error.start]:#04x}") from error
     except csv.Error as error:
@@ -47,8 +52,7 @@ def _lines(handle: TextIO, source: Path) -> Iterator[str]:
         yield line
 
 
-def _read(reader: Iterator[list[str]], source: Path) -> tuple[list[str], list[str], np.ndarray]:
-    rows = (row for row in reader if row)
+def _read(rows: Iterator[list[str]], source: Path) -> tuple[list[str], list[str], np.ndarray]:
     header, first = _header(rows, source)
     place = header.index("time")
     times, data = [], array("d")

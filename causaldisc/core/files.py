@@ -61,6 +61,27 @@ def read_text(path: str | Path, limit: int = MAX_TEXT_BYTES) -> str:
         raise InputError(f"{source}: must be UTF-8 text, got byte {error.object[error.start]:#04x} at {error.start}") from error
 
 
+def check_file(path: str | Path, limit: int = MAX_TEXT_BYTES) -> Path:
+    """Return the path of a readable, non-empty regular file of a bounded size; raises InputError naming the file."""
+    source = Path(path)
+    try:
+        if source.is_dir():
+            raise InputError(f"{source}: must be a file, got a directory")
+        if not source.exists():
+            raise InputError(f"{source}: no such file")
+        if not source.is_file():
+            raise InputError(f"{source}: must be a regular file")
+        size = source.stat().st_size
+        source.open("rb").close()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{source}: must be a readable file, got {getattr(error, 'strerror', None) or error}") from error
+    if size == 0:
+        raise InputError(f"{source}: must not be empty, got 0 bytes")
+    if size > limit:
+        raise InputError(f"{source}: must be at most {limit} bytes, got {size}")
+    return source
+
+
 def read_json(path: str | Path, limit: int = MAX_TEXT_BYTES) -> Any:
     """Read a JSON file; raises InputError naming the file and the place."""
     text = read_text(path, limit)

@@ -60,6 +60,7 @@ class Telemetry:
     ) -> None:
         """Validate and freeze."""
         array = _matrix(values)
+        array = np.where(np.isnan(array), np.nan, array)  # one bit pattern for "missing", so that equal data hash alike
         rows = array.shape[0]
         put = object.__setattr__
         put(self, "values", frozen(array))

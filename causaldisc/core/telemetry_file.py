@@ -17,7 +17,7 @@ import numpy as np
 
 from causaldisc.core.csv_table import MAX_CELLS, MAX_FILE_BYTES, read_csv_table
 from causaldisc.core.errors import InputError, did_you_mean
-from causaldisc.core.files import write_bytes, write_text
+from causaldisc.core.files import check_file, write_bytes, write_text
 from causaldisc.core.intervention import Intervention
 from causaldisc.core.telemetry import Telemetry, seconds_of
 from causaldisc.core.telemetry_meta import Meta, meta_beside, meta_of, parse_meta, variable_of
@@ -80,8 +80,7 @@ def read_telemetry(path: str | Path) -> Telemetry:
 
 def read_table(path: str | Path) -> TelemetryTable:
     """Read a telemetry file as :func:`read_telemetry` does, but accept columns without any value."""
-    source = Path(path)
-    _check_file(source)
+    source = check_file(path, MAX_FILE_BYTES)
     with source.open("rb") as handle:
         magic = handle.read(4)
     return _read_parquet(source) if magic == b"PAR1" else _read_csv(source)
@@ -115,25 +114,6 @@ def write_csv(telemetry: Telemetry, path: str | Path) -> Path:
         rows.writerow([repr(time), *("" if x != x else repr(x) for x in row)])
     write_text(Path(path).with_suffix(".meta.yaml"), yaml.safe_dump(meta_of(telemetry), sort_keys=False, allow_unicode=True))
     return write_text(path, text.getvalue())
-
-
-def _check_file(source: Path) -> None:
-    try:
-        if source.is_dir():
-            raise InputError(f"{source}: must be a telemetry file (CSV or Parquet), got a directory")
-        if not source.exists():
-            raise InputError(f"{source}: no such file")
-        if not source.is_file():
-            raise InputError(f"{source}: must be a regular file")
-        size = source.stat().st_size
-        with source.open("rb"):
-            pass
-    except (OSError, ValueError) as error:
-        raise InputError(f"{source}: must be a readable file, got {getattr(error, 'strerror', None) or error}") from error
-    if size == 0:
-        raise InputError(f"{source}: must hold a header and at least 2 rows, got an empty file")
-    if size > MAX_FILE_BYTES:
-        raise InputError(f"{source}: must be at most {MAX_FILE_BYTES} bytes, got {size}")
 
 
 def _read_csv(source: Path) -> TelemetryTable:
