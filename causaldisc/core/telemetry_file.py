@@ -160,7 +160,11 @@ def _check_schema(source: Path, schema: Any) -> None:
             raise InputError(f"{source}: column names must be unique, got {name!r} twice")
         number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
         stamp = pa.types.is_timestamp(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
-        if not number and not (name == "time" and stamp) and not (name != "time" and pa.types.is_boolean(kind)):
+        if (
+            not number
+            and not (name == "time" and stamp)
+            and not (name != "time" and (pa.types.is_boolean(kind) or pa.types.is_null(kind)))
+        ):
             raise InputError(
                 f"{source}: column {name!r} must be {'ISO 8601 or ' if name == 'time' else ''}numeric, got type {kind}"
             )
