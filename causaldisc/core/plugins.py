@@ -149,9 +149,10 @@ class Registry(Generic[P]):
 
     def get(self, name: str) -> type[P]:
         """Import the plug-in class of a name; raises InputError with the nearest valid name."""
-        modules, entries = self._modules(), self._entries()
+        modules = self._modules()
         if name in modules:
             return self._class_in(modules[name])
+        entries = self._entries()  # reads the metadata of every installed package, so only when it may be needed
         if name in entries:
             return self._class_of(entries[name])
         raise InputError(f"unknown {self.kind} {name!r}; {did_you_mean(name, [*modules, *entries])}")
