@@ -1,0 +1,124 @@
+"""PC: conditional independence tests, then directions; stable, majority rule, with lags and under a prior."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from causaldisc.core.constraints import Constraints
+from causaldisc.core.discovery import Learned
+from causaldisc.core.graph import CONFLICT, DIRECTED, CausalGraph
+from causaldisc.core.parameters import parameter
+from causaldisc.core.plugins import Algorithm
+from causaldisc.core.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from causaldisc.kernels.pc import Evidence, Findings
+
+
+@dataclass(frozen=True)
+class PC(Algorithm):
+    """PC-stable with Fisher's z test and the majority rule for colliders (Spirtes et al. 2000; Colombo & Maathuis 2014).
+
+    Linear relations, Gaussian noise and no hidden common cause are assumed. With ``max_lag`` > 0 the variables' own past
+    joins the search and time directs every lagged edge. Missing values are left out pair by pair; each environment has
+    its own means. Near-duplicate columns are searched as one and reported. Every clause of a prior is obeyed: only pairs
+    that may be adjacent are tested, required edges stay, and given directions come before those of the data.
+
+    >>> from causaldisc.runner.pipeline import discover
+    >>> noise = np.random.default_rng(0).normal(size=(500, 3))
+    >>> values = np.column_stack([noise[:, 0], noise[:, 1], noise[:, 0] + noise[:, 1] + 0.5 * noise[:, 2]])
+    >>> found = discover(Telemetry(values, ["a", "b", "c"]), "pc")
+    >>> [(e.source, e.target) for e in found.graph.edges]
+    [('a', 'c'), ('b', 'c')]
+    """
+
+    alpha: float = parameter(0.01, "level of the independence tests", low=0.0, high=1.0)
+    max_lag: int = parameter(0, "largest lag, in steps", low=0)
+    max_conditions: int | None = parameter(None, "largest conditioning set; null = as large as neighbourhoods get", low=0)
+    deadline_s: float | None = parameter(None, "seconds after which to return the graph so far; null = none", low=0.0)
+    name: ClassVar[str] = "pc"
+    summary: ClassVar[str] = "PC-stable, Fisher z, majority rule, with lags"
+
+    @property
+    def kind(self) -> str:
+        """``lagged`` with lags; else ``cpdag``, and ``mpdag`` of a graph found under a prior."""
+        return "lagged" if self.max_lag else "cpdag"
+
+    def discover(self, telemetry: Telemetry, constraints: Constraints, rng: np.random.Generator) -> Learned:
+        """Learn the graph; nothing of it is random."""
+        # Late, so that listing the algorithms compiles and loads no kernel.
+        from causaldisc.kernels.moments import canonical_order
+        from causaldisc.kernels.pc import Evidence, learn
+
+        end = time.monotonic() + (np.inf if self.deadline_s is None else self.deadline_s)
+        order = canonical_order(telemetry.values)
+        local = constraints.restrict(order)
+        evidence = Evidence.of(telemetry.values[:, order], telemetry.environments, self.max_lag + 1)
+        found = learn(evidence, local.allowed, local.pin, self.alpha, self.max_conditions, lambda: time.monotonic() > end)
+        back = np.argsort(order)
+        codes, required, settled, statistic, strength = (
+            array[np.ix_(back, back)] for array in (found.codes, found.required, found.settled, found.statistic, found.strength)
+        )
+        log_p = _minus_log10_p(statistic)
+        graph = CausalGraph.from_codes(
+            telemetry.variables,
+            codes,
+            kind="mpdag" if self.kind == "cpdag" and constraints.prior.clause_kinds else self.kind,
+            strength=strength,
+            p_value=10.0**-log_p,
+            evidence=_evidence(required, settled),
+        )
+        scores = np.where(constraints.allowed, _scores(codes, required, log_p, self.alpha), np.nan)
+        return Learned(graph, scores, _report(found, evidence, [telemetry.names[k] for k in order], local.allowed))
+
+
+def _minus_log10_p(statistic: np.ndarray) -> np.ndarray:
+    """-log10 of the two-sided p value of a standard normal; finite for any finite statistic."""
+    from scipy.special import log_ndtr
+
+    return -(log_ndtr(-statistic) + np.log(2.0)) / np.log(10.0) + 0.0
+
+
+def _scores(codes: np.ndarray, required: np.ndarray, log_p: np.ndarray, alpha: float) -> np.ndarray:
+    """Rank every ordered pair by the largest p value of its tests, with the directions found folded in.
+
+    Present edges score above -log10(alpha), undirected ones half as far above it; absent ones at most as much; the
+    excluded direction of an edge below it; required edges above everything.
+    """
+    bar = -np.log10(max(alpha, 1e-300))
+    scores = np.minimum(log_p, bar)
+    scores = np.where(codes == DIRECTED, np.maximum(log_p, bar), scores)
+    scores = np.where(codes > DIRECTED, bar + 0.5 * np.maximum(log_p - bar, 0.0), scores)
+    against = (codes[:, :, 0].T == DIRECTED) & (codes[:, :, 0] == 0)
+    scores[:, :, 0] = np.where(against, bar * log_p[:, :, 0] / (1.0 + log_p[:, :, 0]), scores[:, :, 0])
+    return np.where(required, scores.max(initial=bar) + 1.0, scores)
+
+
+def _evidence(required: np.ndarray, settled: np.ndarray) -> dict[tuple[int, int, int], tuple[str, ...]]:
+    """The prior alone for required edges, data and prior where the prior gave the direction."""
+    evidence: dict[tuple[int, int, int], tuple[str, ...]] = {}
+    for i, j in np.argwhere(settled).tolist():
+        evidence[i, j, 0] = ("data", "prior")
+    for i, j, lag in np.argwhere(required).tolist():
+        evidence[i, j, lag] = ("prior",)
+    return evidence
+
+
+def _report(found: Findings, evidence: Evidence, names: list[str], allowed: np.ndarray) -> dict[str, Any]:
+    rows = evidence.n[: len(names)].reshape(len(names), -1, len(names)).transpose(2, 0, 1)[allowed]
+    return {
+        "effective_sample_size": {"min": float(rows.min()), "median": float(np.median(rows))} if rows.size else {},
+        "untestable_pairs": int((rows == 0).sum()),
+        "tests_per_level": list(found.tests),
+        "orientation_tests": found.orientation_tests,
+        "ambiguous_triples": found.ambiguous,
+        "conflicting_edges": int((found.codes[:, :, 0] == CONFLICT).sum()) // 2,
+        "duplicates": [[names[i] for i in members] for members in evidence.groups.sets],
+        "correlation_repair": evidence.repair,
+        "edges_without_acyclic_direction": found.dropped,
+        "truncated": not found.complete,
+    }
