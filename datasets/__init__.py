@@ -1,0 +1,1 @@
+"""Small data sets made by others, each in a folder with its licence and a data card; read through ``causaldisc.sources``."""
