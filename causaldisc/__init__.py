@@ -1,10 +1,25 @@
 """causaldisc: causal discovery and graph learning on microservice telemetry, under an expert's prior."""
 
+from causaldisc.core.dataset import Dataset
 from causaldisc.core.graph import CausalGraph, Edge
+from causaldisc.core.intervention import Intervention
 from causaldisc.core.prior import ExpertPrior
 from causaldisc.core.telemetry import Telemetry
 from causaldisc.core.telemetry_file import read_telemetry
 from causaldisc.ingest._ingest import IngestResult, ingest
 from causaldisc.runner.pipeline import discover
+from causaldisc.sources._simulate import simulate
 
-__all__ = ["CausalGraph", "Edge", "ExpertPrior", "IngestResult", "Telemetry", "discover", "ingest", "read_telemetry"]
+__all__ = [
+    "CausalGraph",
+    "Dataset",
+    "Edge",
+    "ExpertPrior",
+    "IngestResult",
+    "Intervention",
+    "Telemetry",
+    "discover",
+    "ingest",
+    "read_telemetry",
+    "simulate",
+]

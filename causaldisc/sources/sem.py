@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from causaldisc.core.errors import InputError
 from causaldisc.core.graph import CausalGraph, Edge
 from causaldisc.core.intervention import Intervention
 from causaldisc.core.parameters import parameter
@@ -41,7 +40,7 @@ class Sem(Source):
 
     n_variables: int = parameter(10, "variables", low=1, high=5000)
     n_samples: int = parameter(1000, "rows", low=10, high=10_000_000)
-    degree: float = parameter(2.0, "expected number of neighbours of a variable", low=0)
+    degree: float = parameter(2.0, "expected number of neighbours of a variable; beyond n_variables - 1 all are", low=0)
     mechanism: str = parameter("linear", "what parents do", choices=(*MECHANISMS, "mlp"))
     noise: str = parameter("gaussian", "distribution of the noise", choices=NOISES)
     standardise: bool = parameter(True, "whether variables have mean 0 and variance 1")
@@ -64,8 +63,6 @@ class SemSystem(SimulatedSystem):
         super().__init__(source, seed)
         self.options = source
         n = source.n_variables
-        if source.degree > max(n - 1, 0):
-            raise InputError(f"sem.degree must be at most n_variables - 1 = {n - 1}, got {source.degree:g}")
         self.n_rows, self.missing, self.bounds = source.n_samples, source.missing, {}
         rng = stream(self.seed, "sem", "system")
         self.order = rng.permutation(n)  # causes first; names and columns are in another order

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from causaldisc.core.errors import InputError
 from causaldisc.core.graph import CausalGraph, Edge
 from causaldisc.core.intervention import Intervention
 from causaldisc.core.parameters import parameter
@@ -64,8 +63,6 @@ class VarSystem(SimulatedSystem):
         super().__init__(source, seed)
         self.options = source
         n = source.n_variables
-        if source.degree > 2 * max(n - 1, 0):
-            raise InputError(f"var.degree must be at most 2 (n_variables - 1) = {2 * (n - 1)}, got {source.degree:g}")
         self.n_rows, self.missing, self.bounds = source.n_samples, source.missing, {}
         rng = stream(self.seed, "var", "system")
         self.own, self.weights, order = _draw(source, rng)
