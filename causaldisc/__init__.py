@@ -6,6 +6,7 @@ from causaldisc.core.intervention import Intervention
 from causaldisc.core.prior import ExpertPrior
 from causaldisc.core.telemetry import Telemetry
 from causaldisc.core.telemetry_file import read_telemetry
+from causaldisc.exporters._export import export
 from causaldisc.ingest._ingest import IngestResult, ingest
 from causaldisc.runner.pipeline import discover
 from causaldisc.sources._simulate import simulate
