@@ -20,6 +20,7 @@ __all__ = [
     "Intervention",
     "Telemetry",
     "discover",
+    "export",
     "ingest",
     "read_telemetry",
     "simulate",
