@@ -1,1 +1,5 @@
-"""causaldisc.metrics."""
+"""Metrics: graph against truth, one plug-in a module; :func:`score` runs them all."""
+
+from causaldisc.metrics._score import score
+
+__all__ = ["score"]
