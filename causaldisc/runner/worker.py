@@ -1,0 +1,64 @@
+"""The process of an algorithm: ``python -m causaldisc.runner.worker FOLDER`` reads a task there and writes the answer."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from causaldisc.core.errors import InputError, PriorUnsupportedError
+from causaldisc.runner.exchange import Answer, Task, read_task, write_answer
+from causaldisc.runner.pipeline import discover
+
+
+def answer(task: Task) -> Answer:
+    """Run a task; what the user can mend becomes an answer, anything else is left to end the process with a traceback."""
+    before = _cpu_seconds()
+    try:
+        found = discover(task.telemetry, task.algorithm, prior=task.prior, seed=task.seed, **task.parameters)
+    except PriorUnsupportedError as error:
+        return Answer("skipped", str(error))
+    except InputError as error:
+        return Answer("invalid_input", str(error))
+    except MemoryError as error:
+        return Answer("out_of_memory", f"the algorithm could not allocate: {error}")
+    return Answer("ok", "", found, _cpu_seconds() - before, _peak_memory_mb())
+
+
+def main(folder: str) -> None:
+    """Answer the task in a folder, unless the runner dies first."""
+    threading.Thread(target=_end_with_the_runner, daemon=True).start()
+    write_answer(Path(folder), answer(read_task(Path(folder))))
+
+
+def _end_with_the_runner() -> None:
+    # The runner holds the other end of stdin and writes nothing; end of file means that it is gone.
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+def _cpu_seconds() -> float:
+    children = os.times()
+    return time.process_time() + children.children_user + children.children_system
+
+
+def _peak_memory_mb() -> float:
+    """Peak resident memory of this process in MB (10^6 bytes)."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # Not ru_maxrss: on Linux it survives exec, so that it begins with the size of the process that started this one.
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
+    # What libraries do at exit can only cost time or crash; the answer is on disk.
+    sys.stderr.flush()
+    os._exit(0)
