@@ -8,6 +8,7 @@ from causaldisc.core.telemetry import Telemetry
 from causaldisc.core.telemetry_file import read_telemetry
 from causaldisc.exporters._export import export
 from causaldisc.ingest._ingest import IngestResult, ingest
+from causaldisc.metrics._score import score
 from causaldisc.runner.pipeline import discover
 from causaldisc.sources._simulate import simulate
 
@@ -23,5 +24,6 @@ __all__ = [
     "export",
     "ingest",
     "read_telemetry",
+    "score",
     "simulate",
 ]
