@@ -72,8 +72,9 @@ class PC(Algorithm):
             p_value=10.0**-log_p,
             evidence=_evidence(required, settled),
         )
+        names = telemetry.names
         scores = np.where(constraints.allowed, _scores(codes, required, log_p, self.alpha), np.nan)
-        return Learned(graph, scores, _report(found, evidence, [telemetry.names[k] for k in order], local.allowed))
+        return Learned(graph, scores, _report(found, evidence, [names[k] for k in order], local.allowed))
 
 
 def _minus_log10_p(statistic: np.ndarray) -> np.ndarray:

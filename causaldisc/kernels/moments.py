@@ -43,8 +43,10 @@ def lagged(values: np.ndarray, environments: np.ndarray, max_lag: int) -> np.nda
     >>> lagged(np.array([[1.0], [2.0], [3.0]]), np.zeros(3), 1).tolist()
     [[2.0, 1.0], [3.0, 2.0]]
     """
+    if max_lag == 0:
+        return np.array(values, dtype=float, order="C")
     rows = lagged_rows(environments, max_lag)
-    return np.ascontiguousarray(np.concatenate([values[rows - lag] for lag in range(max_lag + 1)], axis=1))
+    return np.concatenate([values[rows - lag] for lag in range(max_lag + 1)], axis=1)
 
 
 def correlation(X: np.ndarray, environments: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -150,21 +152,21 @@ def canonical_order(values: np.ndarray) -> np.ndarray:
 
 def _standardised(X: np.ndarray, present: np.ndarray, blocks: list) -> np.ndarray:
     """Centre within each block and scale columns to norm one; 0 where missing, a constant column exactly 0."""
-    centred = np.where(present, X, 0.0)
-    # A power of two scales without rounding and keeps squares of 1e300 and 1e-300 inside the range.
-    largest = np.abs(centred).max(axis=0, initial=0.0)
-    centred = np.ldexp(centred, -np.frexp(largest)[1])
+    complete = bool(present.all())
+    centred = np.array(X) if complete else np.where(present, X, 0.0)
     for block in blocks:
         part, there = centred[block], present[block]
-        low, high = np.where(there, part, np.inf).min(axis=0), np.where(there, part, -np.inf).max(axis=0)
-        mean = part.sum(axis=0) / np.maximum(there.sum(axis=0), 1)
-        part = np.where(there, part - mean, 0.0)
+        low = part.min(axis=0) if complete else np.where(there, part, np.inf).min(axis=0)
+        high = part.max(axis=0) if complete else np.where(there, part, -np.inf).max(axis=0)
+        part = part - part.sum(axis=0) / (len(part) if complete else np.maximum(there.sum(axis=0), 1))
         part[:, low >= high] = 0.0  # rounding of the mean must not pass for variance
-        centred[block] = part
-    largest = np.abs(centred).max(axis=0, initial=0.0)
-    centred = np.ldexp(centred, -np.frexp(largest)[1])
-    norm = np.sqrt((centred * centred).sum(axis=0))
-    return np.divide(centred, norm, out=np.zeros_like(centred), where=norm > 0)
+        centred[block] = part if complete else np.where(there, part, 0.0)
+    # Divided twice, so that the squares of very large and very small columns stay within range.
+    largest = np.maximum(centred.max(axis=0, initial=0.0), -centred.min(axis=0, initial=0.0))
+    centred *= np.divide(1.0, largest, out=np.zeros_like(largest), where=largest > np.finfo(float).tiny)
+    norm = np.sqrt(np.einsum("ti,ti->i", centred, centred))
+    centred *= np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0)
+    return centred
 
 
 def _available_pairs(scaled: np.ndarray, there: np.ndarray, blocks: list) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
