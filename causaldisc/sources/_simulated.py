@@ -117,12 +117,12 @@ class SimulatedSystem(System):
             raise InputError(f"intervention target must name a service, {_unknown(intervention.target, services)}")
         if intervention.kind == "set":
             self._check_set(intervention)
-        found = replace(intervention, stop=min(intervention.stop, self.duration_s))
-        if self.duration_s < intervention.stop < np.inf or found.stop <= found.start:
+        if intervention.start >= self.duration_s or self.duration_s < intervention.stop < np.inf:
             raise InputError(
                 f"intervention window must lie within the run, got {intervention.start:g}..{intervention.stop:g} s; "
                 f"valid: 0..{self.duration_s:g} s"
             )
+        found = replace(intervention, stop=min(intervention.stop, self.duration_s))
         if not self.rows_of(found).any():
             raise InputError(
                 f"intervention window must hold a scrape, got {found.start:g}..{found.stop:g} s at one every {self.step_s:g} s"
