@@ -9,6 +9,7 @@ from causaldisc.core.telemetry_file import read_telemetry
 from causaldisc.exporters._export import export
 from causaldisc.ingest._ingest import IngestResult, ingest
 from causaldisc.metrics._score import score
+from causaldisc.rca._rca import rca
 from causaldisc.runner.pipeline import discover
 from causaldisc.sources._simulate import simulate
 
@@ -23,6 +24,7 @@ __all__ = [
     "discover",
     "export",
     "ingest",
+    "rca",
     "read_telemetry",
     "score",
     "simulate",
