@@ -6,13 +6,15 @@ underscores in the module). Third parties add theirs through entry points such a
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import pkgutil
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
@@ -132,6 +134,12 @@ class Tracker(Plugin):
         """Mirror outcomes; those of a sweep become children of one parent run."""
 
 
+@functools.lru_cache(maxsize=8)
+def _entry_points(path: tuple[str, ...]) -> EntryPoints:
+    """All entry points on ``sys.path``; read once, since that opens the metadata of every installed package."""
+    return cast(EntryPoints, entry_points())
+
+
 P = TypeVar("P", bound=Plugin)
 
 
@@ -152,7 +160,7 @@ class Registry(Generic[P]):
         modules = self._modules()
         if name in modules:
             return self._class_in(modules[name])
-        entries = self._entries()  # reads the metadata of every installed package, so only when it may be needed
+        entries = self._entries()  # slow the first time, so only when it may be needed
         if name in entries:
             return self._class_of(entries[name])
         raise InputError(f"unknown {self.kind} {name!r}; {did_you_mean(name, [*modules, *entries])}")
@@ -175,7 +183,7 @@ class Registry(Generic[P]):
 
     def _entries(self) -> dict[str, EntryPoint]:
         group = f"causaldisc.{self.package.rpartition('.')[2]}"
-        return {e.name: e for e in entry_points(group=group)}
+        return {e.name: e for e in _entry_points(tuple(sys.path)).select(group=group)}
 
     def _class_in(self, module_name: str) -> type[P]:
         module = importlib.import_module(module_name)
