@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from causaldisc.cli.common import add_json, emit
+from causaldisc.core.errors import CausaldiscError, InputError
 
 HELP = "run one Hydra experiment, or with -m a sweep"
 
@@ -26,5 +27,7 @@ def run(args: argparse.Namespace) -> int:
     from causaldisc.runner.experiment import report, run
 
     result = run(args.overrides, multirun=args.multirun, resume=args.resume, status=args.status, config_dir=args.config_dir)
+    if result.complaint:
+        raise (InputError if result.exit_status == 2 else CausaldiscError)(result.complaint)
     emit(result.to_dict(), args.json, report(result))
     return result.exit_status

@@ -18,7 +18,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Mirror every outcome."""
-    from causaldisc.runner.experiment import tracker_sync
+    from causaldisc.runner.sync import tracker_sync
 
     count = tracker_sync(args.outcomes, args.uri)
     emit(None, False, f"{count} outcomes mirrored")

@@ -5,44 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from causaldisc.core.errors import InputError
+from causaldisc.core.interval import Interval
 from causaldisc.core.outcome import Outcome
 from causaldisc.core.plugins import algorithms
 
 COST = ("seconds", "cpu_seconds", "peak_memory_mb")
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Mean over seeds with a Student-t 95 % interval; ``half`` is NaN for a single value, both are for none.
-
-    ``n`` counts the values that are defined.
-
-    >>> Interval.of([0.4, 0.5, 0.6]).half > 0.2
-    True
-    """
-
-    mean: float
-    half: float
-    n: int
-
-    @classmethod
-    def of(cls, values: Iterable[float]) -> Interval:
-        """Summarise the values that are not NaN."""
-        from scipy.special import stdtrit
-
-        known = [v for v in values if not math.isnan(v)]
-        if not known:
-            return cls(math.nan, math.nan, 0)
-        mean = math.fsum(known) / len(known)
-        if len(known) == 1:
-            return cls(mean, math.nan, 1)
-        variance = math.fsum((v - mean) ** 2 for v in known) / (len(known) - 1)
-        return cls(mean, float(stdtrit(len(known) - 1, 0.975)) * math.sqrt(variance / len(known)), len(known))
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from typing import Any
 
 from causaldisc.core.errors import InputError
 from causaldisc.core.files import read_json, write_json, write_text
+from causaldisc.core.interval import Interval
 from causaldisc.core.outcome import Outcome
-from causaldisc.leaderboard.aggregate import Board, Interval, Row, aggregate
+from causaldisc.leaderboard.aggregate import Board, Row, aggregate
 
 # Title, and what to know when reading it. "up" = higher is better.
 METRICS: dict[str, tuple[str, str, str]] = {

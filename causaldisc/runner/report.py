@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from causaldisc.core.interval import Interval
 from causaldisc.core.outcome import Outcome
 from causaldisc.runner.store import content_of
 
@@ -118,16 +119,9 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 
 
 def _interval(values: Sequence[float]) -> str:
-    """Mean and half width of Student's 95 % interval over the values that are defined."""
-    known = [v for v in values if not math.isnan(v)]
-    if len(known) < 2:
-        return _number(known[0]) if known else "-"
-    from scipy.special import stdtrit
-
-    mean = math.fsum(known) / len(known)
-    variance = math.fsum((v - mean) ** 2 for v in known) / (len(known) - 1)
-    half = float(stdtrit(len(known) - 1, 0.975)) * math.sqrt(variance / len(known))
-    return f"{_number(mean)} ± {half:.2g}"
+    """Mean and half width of the 95 % interval over the values that are defined."""
+    interval = Interval.of(values)
+    return _number(interval.mean) + ("" if math.isnan(interval.half) else f" ± {interval.half:.2g}")
 
 
 def _number(value: float) -> str:

@@ -6,8 +6,9 @@ import pytest
 
 from causaldisc.core.errors import InputError
 from causaldisc.core.files import write_json
+from causaldisc.core.interval import Interval
 from causaldisc.core.outcome import Outcome
-from causaldisc.leaderboard.aggregate import Interval, aggregate
+from causaldisc.leaderboard.aggregate import aggregate
 from causaldisc.leaderboard.build import build
 
 
