@@ -73,7 +73,8 @@ class PC(Algorithm):
             evidence=_evidence(required, settled),
         )
         names = telemetry.names
-        scores = np.where(constraints.allowed, _scores(codes, required, log_p, self.alpha), np.nan)
+        twins = [order[members] for members in evidence.groups.sets]
+        scores = np.where(constraints.allowed, _scores(codes, required, log_p, self.alpha, twins), np.nan)
         return Learned(graph, scores, _report(found, evidence, [names[k] for k in order], local.allowed))
 
 
@@ -84,11 +85,12 @@ def _minus_log10_p(statistic: np.ndarray) -> np.ndarray:
     return -(log_ndtr(-statistic) + np.log(2.0)) / np.log(10.0) + 0.0
 
 
-def _scores(codes: np.ndarray, required: np.ndarray, log_p: np.ndarray, alpha: float) -> np.ndarray:
+def _scores(codes: np.ndarray, required: np.ndarray, log_p: np.ndarray, alpha: float, twins: list[np.ndarray]) -> np.ndarray:
     """Rank every ordered pair by the largest p value of its tests, with the directions found folded in.
 
     Present edges score above -log10(alpha), undirected ones half as far above it; absent ones at most as much; the
-    excluded direction of an edge below it; required edges above everything.
+    excluded direction of an edge below it; required edges above everything. Near-duplicates are rated alike, whichever of
+    them has the edge.
     """
     bar = -np.log10(max(alpha, 1e-300))
     scores = np.minimum(log_p, bar)
@@ -96,6 +98,11 @@ def _scores(codes: np.ndarray, required: np.ndarray, log_p: np.ndarray, alpha: f
     scores = np.where(codes > DIRECTED, bar + 0.5 * np.maximum(log_p - bar, 0.0), scores)
     against = (codes[:, :, 0].T == DIRECTED) & (codes[:, :, 0] == 0)
     scores[:, :, 0] = np.where(against, bar * log_p[:, :, 0] / (1.0 + log_p[:, :, 0]), scores[:, :, 0])
+    for members in twins:
+        among = np.array(scores[np.ix_(members, members)])
+        scores[members] = scores[members].max(axis=0)
+        scores[:, members] = scores[:, members].max(axis=1, keepdims=True)
+        scores[np.ix_(members, members)] = among
     return np.where(required, scores.max(initial=bar) + 1.0, scores)
 
 

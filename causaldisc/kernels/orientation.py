@@ -32,7 +32,7 @@ def settle(adjacent: np.ndarray, allowed: np.ndarray, required: np.ndarray, stre
     [[0, 1], [0, 0]]
     """
     forced = adjacent & (required | (allowed & ~allowed.T & ~required.T))
-    codes = np.where(adjacent & ~forced & ~forced.T & allowed & allowed.T, UNDIRECTED, 0).astype(np.int8)
+    codes = np.where(adjacent & ~forced & ~forced.T & allowed & allowed.T, UNDIRECTED, 0).astype(np.int8, order="C")
     i, j = np.nonzero(forced)
     order = np.lexsort((-strength[i, j], ~required[i, j]))
     _add_arrows(codes, i[order], j[order])
@@ -50,8 +50,9 @@ def orient(codes: np.ndarray, triples: Triples) -> np.ndarray:
     codes : int8[N, N] from :func:`settle`.
     triples : their judgement; columns beyond N are lagged copies, whose edges point to lag 0.
     """
-    result = np.array(codes, dtype=np.int8)
-    _orient(result, triples.flat, triples.starts, triples.kinds, triples.offsets)
+    result = np.array(codes, dtype=np.int8, order="C")
+    # One layout of every array, so that one signature is compiled.
+    _orient(result, *(np.ascontiguousarray(array) for array in (triples.flat, triples.starts, triples.kinds, triples.offsets)))
     return result
 
 
@@ -67,13 +68,12 @@ def _add_arrows(codes, tails, heads):
 def _orient(codes, flat, starts, kinds, offsets):
     """Colliders first, then Meek's rules to a fixpoint."""
     arrows = np.zeros(codes.shape, np.bool_)
-    _propose(codes, flat, starts, kinds, offsets, True, arrows)
-    _write(codes, arrows)
-    while True:
+    colliders, changed = True, True
+    while colliders or changed:
         arrows[:] = False
-        _propose(codes, flat, starts, kinds, offsets, False, arrows)
-        if not _write(codes, arrows):
-            break
+        _propose(codes, flat, starts, kinds, offsets, colliders, arrows)
+        changed = _write(codes, arrows) or colliders
+        colliders = False
 
 
 @njit(cache=True, error_model="numpy")

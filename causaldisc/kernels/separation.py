@@ -98,12 +98,13 @@ def separate(
     before : statistic and strength, float[K] each, of the tests made of the pairs before.
     expired : asked now and then whether to stop; pairs not reached have no separating set.
     """
-    flat, degrees = np.nonzero(adjacent)[1], adjacent.sum(axis=1)
-    starts = np.concatenate([[0], np.cumsum(degrees)])
+    degrees = adjacent.sum(axis=1)
+    flat, starts = np.nonzero(adjacent)[1], np.concatenate([[0], np.cumsum(degrees)])
     found, holding = np.zeros(len(pairs), np.int64), np.zeros((0 if first else len(pairs), len(basis.R)), np.int32)
     best = np.stack(before, axis=1)
-    matrices = (np.ascontiguousarray(matrix) for matrix in basis[:3])  # one layout, so that one signature is compiled
-    fixed = (*matrices, float(basis.critical), bool(basis.n.min() == basis.n.max()), flat, starts)
+    # One layout of every array, so that one signature is compiled.
+    R, n, cause, flat, starts, pairs = map(np.ascontiguousarray, (*basis[:3], flat, starts, pairs))
+    fixed = (R, n, cause, float(basis.critical), bool(n.min() == n.max()), flat, starts)
     made, enough, begin = 0, False, 0
     for end in _portions(pairs, degrees, sizes):
         if expired():
