@@ -12,6 +12,7 @@ from causaldisc.metrics._score import score
 from causaldisc.rca._rca import rca
 from causaldisc.runner.pipeline import discover
 from causaldisc.sources._simulate import simulate
+from causaldisc.validation._validate import validate
 
 __all__ = [
     "CausalGraph",
@@ -28,4 +29,5 @@ __all__ = [
     "read_telemetry",
     "score",
     "simulate",
+    "validate",
 ]
