@@ -33,9 +33,14 @@ def settle(adjacent: np.ndarray, allowed: np.ndarray, required: np.ndarray, stre
     """
     forced = adjacent & (required | (allowed & ~allowed.T & ~required.T))
     codes = np.where(adjacent & ~forced & ~forced.T & allowed & allowed.T, UNDIRECTED, 0).astype(np.int8, order="C")
-    i, j = np.nonzero(forced)
-    order = np.lexsort((-strength[i, j], ~required[i, j]))
-    _add_arrows(codes, i[order], j[order])
+    arrows = forced
+    if on_cycles(forced).any():
+        arrows = np.zeros_like(forced)
+        i, j = np.nonzero(forced)
+        for k in np.lexsort((-strength[i, j], ~required[i, j])):
+            arrows[i[k], j[k]] = True
+            arrows[i[k], j[k]] = not on_cycles(arrows)[i[k], j[k]]
+    codes[arrows] = DIRECTED
     return codes
 
 
@@ -52,70 +57,47 @@ def orient(codes: np.ndarray, triples: Triples) -> np.ndarray:
     """
     result = np.array(codes, dtype=np.int8, order="C")
     # One layout of every array, so that one signature is compiled.
-    _orient(result, *(np.ascontiguousarray(array) for array in (triples.flat, triples.starts, triples.kinds, triples.offsets)))
+    flat, starts, kinds, offsets = map(np.ascontiguousarray, triples[:4])
+    colliders, changed = True, True
+    while colliders or changed:
+        arrows = np.zeros(result.shape, dtype=np.bool_)
+        _propose(result, flat, starts, kinds, offsets, colliders, arrows)
+        changed = _write(result, arrows & (result == UNDIRECTED)) or colliders
+        colliders = False
     return result
 
 
-@njit(cache=True, error_model="numpy")
-def _add_arrows(codes, tails, heads):
-    """Write the arrows in turn, except those that close a directed cycle."""
-    for k in range(len(tails)):
-        if not _reaches(codes, heads[k], tails[k]):
-            codes[tails[k], heads[k]] = DIRECTED
+def on_cycles(arrows: np.ndarray) -> np.ndarray:
+    """Return bool[N, N]: which of the arrows lie on a directed cycle.
+
+    >>> on_cycles(np.array([[0, 1, 0], [1, 0, 1], [0, 0, 0]], dtype=bool)).tolist()
+    [[False, True, False], [True, False, False], [False, False, False]]
+    """
+    live = np.ones(len(arrows), dtype=bool)
+    while True:
+        inner = arrows[np.ix_(live, live)]
+        ends = inner.any(axis=0) & inner.any(axis=1)
+        if ends.all():
+            break
+        live[live] = ends
+    found = np.zeros_like(arrows)
+    if live.any():  # what is left has an arrow in and one out everywhere: ask which of them close a cycle
+        reach = inner.astype(np.float32)
+        for _ in range(int(live.sum()).bit_length()):
+            reach = np.minimum(reach + reach @ reach, 1.0)
+        found[np.ix_(live, live)] = inner & (reach.T > 0)
+    return found
 
 
-@njit(cache=True, error_model="numpy")
-def _orient(codes, flat, starts, kinds, offsets):
-    """Colliders first, then Meek's rules to a fixpoint."""
-    arrows = np.zeros(codes.shape, np.bool_)
-    colliders, changed = True, True
-    while colliders or changed:
-        arrows[:] = False
-        _propose(codes, flat, starts, kinds, offsets, colliders, arrows)
-        changed = _write(codes, arrows) or colliders
-        colliders = False
-
-
-@njit(cache=True, error_model="numpy")
-def _write(codes, arrows):
-    """Turn undirected edges into the arrows proposed; clashes and cycles into conflicts. Return whether anything changed."""
-    changed = False
-    for i in range(len(codes)):
-        for j in range(i):
-            if codes[i, j] == UNDIRECTED and (arrows[i, j] or arrows[j, i]):
-                changed = True
-                both = arrows[i, j] and arrows[j, i]
-                codes[i, j] = CONFLICT if both else (DIRECTED if arrows[i, j] else 0)
-                codes[j, i] = CONFLICT if both else (DIRECTED if arrows[j, i] else 0)
-            else:
-                arrows[i, j], arrows[j, i] = False, False
-    for i in range(len(codes)):
-        for j in range(len(codes)):
-            arrows[i, j] = arrows[i, j] and codes[i, j] == DIRECTED and _reaches(codes, j, i)
-    for i in range(len(codes)):
-        for j in range(len(codes)):
-            if arrows[i, j]:
-                codes[i, j], codes[j, i] = CONFLICT, CONFLICT
-    return changed
-
-
-@njit(cache=True, error_model="numpy")
-def _reaches(codes, start, goal):
-    """Whether a directed path leads from start to goal."""
-    seen, stack, top = np.zeros(len(codes), np.bool_), np.empty(len(codes), np.int64), 1
-    stack[0] = start
-    seen[start] = True
-    while top > 0:
-        top -= 1
-        node = stack[top]
-        if node == goal:
-            return True
-        for child in range(len(codes)):
-            if codes[node, child] == DIRECTED and not seen[child]:
-                seen[child] = True
-                stack[top] = child
-                top += 1
-    return False
+def _write(codes: np.ndarray, arrows: np.ndarray) -> bool:
+    """Turn undirected edges into the arrows proposed; clashes and cycles into conflicts. Return whether any was turned."""
+    either, both = arrows | arrows.T, arrows & arrows.T
+    codes[either] = 0
+    codes[arrows & ~both] = DIRECTED
+    codes[both] = CONFLICT
+    closed = arrows & ~both & on_cycles(codes == DIRECTED)
+    codes[closed | closed.T] = CONFLICT
+    return bool(either.any())
 
 
 @njit(cache=True, error_model="numpy")
