@@ -82,7 +82,7 @@ def text(found: Discovery, where: str) -> str:
             f"groups of near-duplicate columns: {len(duplicates)} ({_some([' = '.join(map(str, g)) for g in duplicates])})"
         )
     for key, value in report.items():
-        if isinstance(value, int | float | str | bool) and key not in ("rows", "columns", "missing_share"):
+        if value and isinstance(value, int | float | str) and key not in ("rows", "columns", "missing_share"):
             lines.append(
                 f"{key.replace('_', ' ')}: {value:.6g}" if isinstance(value, float) else f"{key.replace('_', ' ')}: {value}"
             )
