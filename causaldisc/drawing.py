@@ -167,7 +167,8 @@ def _matrix(axes: Axes, variables: list[Variable], codes: np.ndarray, look: dict
     for code, (_, colour, _, sign) in look.items():
         for i, j in zip(*np.nonzero(codes == code), strict=True):
             axes.text(j, i, sign, color=colour, ha="center", va="center", fontsize=size + 3, fontweight="bold")
-    axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5), aspect="equal", xlabel="effect", ylabel="cause")
+    edge = max(len(names), 1) - 0.5
+    axes.set(xlim=(-0.5, edge), ylim=(edge, -0.5), aspect="equal", xlabel="effect", ylabel="cause")
     axes.tick_params(which="both", length=0)
     ticks = np.arange(len(names)) if any(names) else np.arange(0)
     axes.set_xticks(ticks, names[: len(ticks)], rotation=90, fontsize=size)

@@ -89,7 +89,8 @@ def _run(config: Mapping[str, Any], start: Outcome) -> Run:
         broken = found.certificate.violations[0]
         error = f"prior clause {broken.clause}: {broken.why}"
         return Run(replace(outcome, status="prior_violated", error=error), found.graph, dataset)
-    graph, trials = _validated(config, found.graph, system)
+    graph = _validated(config, found.graph, system)
+    trials = tuple(plain(graph.provenance.get("validation", {}).get("trials", ())))
     metrics = metrics_of(graph, dataset, found.scores)
     outcome = replace(outcome, status="ok", graph=to_json(graph), trials=trials, metrics=metrics)
     return Run(outcome, graph, dataset)
@@ -109,14 +110,14 @@ def _checked(found: Discovery, dataset: Dataset, prior: ExpertPrior) -> Discover
     return replace(found, certificate=certify(found.graph, constraints))
 
 
-def _validated(config: Mapping[str, Any], graph: CausalGraph, system: System) -> tuple[CausalGraph, tuple[Any, ...]]:
+def _validated(config: Mapping[str, Any], graph: CausalGraph, system: System) -> CausalGraph:
     """Run the interventions that the configuration asks for."""
     name, parameters = _plugin(config["validation"])
     if name == "none":
-        return graph, ()
+        return graph
     from causaldisc.validation._validate import validate
 
-    raise NotImplementedError(validate, parameters)
+    return validate(graph, system, config["seed"], **parameters)
 
 
 def _plugin(node: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

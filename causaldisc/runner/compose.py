@@ -70,10 +70,12 @@ def cells(overrides: Sequence[str], *, multirun: bool = False, config_dir: str |
         declared = composer.declared_sweeps(given, multirun)
         found = [composer.cell(choice) for choice in itertools.product(*_axes([*declared, *given]))]
     _refuse_mixed(found)
-    unique = list({cell.key: cell for cell in reversed(found)}.values())[::-1]
+    unique: dict[str, Cell] = {}
+    for cell in found:
+        unique.setdefault(cell.key, cell)
     if len(unique) < len(found):
         logger.warning("%d cells of the sweep are the same as others and run once", len(found) - len(unique))
-    return unique
+    return list(unique.values())
 
 
 class _Composer:
@@ -86,6 +88,7 @@ class _Composer:
         self._groups = frozenset(loader.list_groups(""))
         self._parser = OverridesParser.create(config_loader=loader)
         self._composed: dict[tuple[str, ...], DictConfig] = {}
+        self._sweeps: dict[tuple[str, ...], Mapping[str, str]] = {}
         self._parsed: dict[str, Override] = {}
 
     def options(self, group: str) -> list[str] | None:
@@ -128,9 +131,11 @@ class _Composer:
         if params and not multirun:
             logger.warning("the sweep that the experiment declares is not run; -m runs it")
             return []
+        spoken_for = {o.key_or_group for o in given}
         found = [self.parse(f"{key}={value}") for key, value in params.items()]
         for override in found:
-            check(override, self.options(override.key_or_group), multirun=True)
+            if override.key_or_group not in spoken_for:
+                check(override, self.options(override.key_or_group), multirun=True)
         return found
 
     def _refuse_unheard(self, experiment: Override, launcher_given: bool) -> None:
@@ -146,19 +151,21 @@ class _Composer:
                 )
 
     def _sweeper_params(self, structure: Sequence[Override]) -> Mapping[str, str]:
-        from hydra import compose
-
-        texts = [o.input_line or "" for o in structure]
-        with explained(" ".join(texts)):
-            return compose(ROOT, texts, return_hydra_config=True)["hydra"]["sweeper"]["params"] or {}
+        self._compose(structure)
+        return self._sweeps[_texts(structure)]
 
     def _compose(self, structure: Sequence[Override]) -> DictConfig:
         from hydra import compose
+        from omegaconf import open_dict
 
-        texts = tuple(o.input_line or "" for o in structure)
+        texts = _texts(structure)
         if texts not in self._composed:
             with explained(" ".join(texts)):
-                self._composed[texts] = compose(ROOT, list(texts))
+                config = compose(ROOT, list(texts), return_hydra_config=True)
+            self._sweeps[texts] = config["hydra"]["sweeper"]["params"] or {}
+            with open_dict(config):
+                del config["hydra"]
+            self._composed[texts] = config
         return self._composed[texts]
 
     def _is_value(self, override: Override) -> bool:
@@ -171,12 +178,17 @@ def _axes(overrides: Sequence[Override]) -> list[list[str]]:
     """For each key its overrides without sweeps, a list of one when there is nothing to sweep; the last word counts."""
     axes: dict[str, list[str]] = {}
     for override in overrides:
-        key = override.get_key_element()
-        swept = override.is_sweep_override()
-        axes[key.lstrip("+")] = (
-            [f"{key}={value}" for value in override.sweep_string_iterator()] if swept else [override.input_line or ""]
-        )
+        key, texts = override.get_key_element(), [override.input_line or ""]
+        if override.is_sweep_override():
+            texts = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        if not texts:
+            raise InputError(f"{override.input_line!r} must hold at least one value, got none")
+        axes[key.lstrip("+")] = texts
     return list(axes.values())
+
+
+def _texts(overrides: Sequence[Override]) -> tuple[str, ...]:
+    return tuple(o.input_line or "" for o in overrides)
 
 
 def _refuse_mixed(found: Sequence[Cell]) -> None:
@@ -204,8 +216,8 @@ def _hydra(config_dir: str | Path | None) -> Iterator[_Composer]:
     try:
         with initialize_config_module(MODULE, version_base="1.3"):
             loader = GlobalHydra.instance().config_loader()
-            _offer_plugins(loader)
-            yield _Composer(loader)
+            with _plugins_offered(loader):
+                yield _Composer(loader)
     finally:
         user.folder = None
         GlobalHydra.instance().hydra = outer
@@ -236,12 +248,20 @@ def _folder(config_dir: str | Path) -> str:
     return str(folder.absolute())
 
 
-def _offer_plugins(loader: Any) -> None:
+@contextmanager
+def _plugins_offered(loader: Any) -> Iterator[None]:
     """Make every plug-in without a YAML file of its own a choice of its group, with its default parameters."""
     from hydra.core.config_store import ConfigStore
     from hydra.core.object_type import ObjectType
 
+    store, offered = ConfigStore.instance(), []
     for group, registry in REGISTRIES.items():
         written = loader.get_group_options(group, results_filter=ObjectType.CONFIG)
         for name in set(registry.names()).difference(written):
-            ConfigStore.instance().store(group=group, name=name, node={"name": name})
+            store.store(group=group, name=name, node={"name": name})
+            offered.append((group, f"{name}.yaml"))
+    try:
+        yield
+    finally:
+        for group, file in offered:
+            del store.repo[group][file]

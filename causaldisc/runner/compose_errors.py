@@ -78,7 +78,7 @@ def _check_options(override: Override, options: Sequence[str]) -> None:
     group = override.key_or_group
     names = list(override.sweep_iterator()) if override.is_sweep_override() else [override.value()]
     if not names:
-        raise InputError(f"{override.input_line!r} matches nothing; valid: {', '.join(options)}")
+        raise InputError(f"{override.input_line!r} must match a known choice, got none; valid: {', '.join(options)}")
     for name in names:
         if name is None and group == "experiment":
             continue

@@ -43,9 +43,9 @@ class _PriorFile:
 class _Interventions:
     """Validation by interventions on the source."""
 
-    planner: str = parameter("", "how targets are chosen")
-    budget: int = parameter(10, "interventions", low=1)
-    alpha: float = parameter(0.05, "level of the tests", low=0, high=1)
+    planner: str = parameter("coverage", "how targets are chosen")
+    budget: int = parameter(10, "trials", low=1)
+    alpha: float = parameter(0.05, "false discovery rate of the verdicts", low=0, high=1)
 
 
 PRIORS: dict[str, type] = {"none": _Nothing, "source": _Nothing, "file": _PriorFile}

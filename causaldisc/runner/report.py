@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from causaldisc.runner.experiment import Result
 
 HEADLINE = ("directed_f1", "skeleton_f1", "precision_lift", "shd", "auprc", "n_edges")
+_VERDICTS = ("edges_confirmed", "edges_refuted", "edges_untested")
 _SERVICE_HEADLINE = "directed_f1"
 _MOST_FAILURES = 20
 _LONGEST = 100
@@ -31,13 +32,20 @@ def report(result: Result) -> str:
 
 def _single(result: Result) -> Iterator[str]:
     outcome = result[0]
-    yield f"status   {outcome.status}{'' if result.computed else ' (from the store)'}"
-    for name in _headline(result.outcomes) if outcome.is_ok else ():
-        yield f"{name}   {_number(outcome.metrics.get(name, math.nan))}"
-    if outcome.is_ok and outcome.seconds is not None:
-        yield f"seconds   {outcome.seconds:.3g}"
+    rows = [["status", f"{outcome.status}{'' if result.computed else ' (from the store)'}"]]
+    if outcome.error:
+        rows.append(["cause", outcome.error[:_LONGEST]])
+    if outcome.certificate is not None:
+        verdicts = Counter(v["status"] for v in outcome.certificate["verdicts"])
+        rows.append(["prior", ", ".join(f"{n} {status}" for status, n in verdicts.items()) or "none"])
+    if outcome.is_ok:
+        names = [*_headline(result.outcomes), *(n for n in _VERDICTS if n in outcome.metrics)]
+        rows += [[name, _number(outcome.metrics.get(name, math.nan))] for name in names]
+    if outcome.seconds is not None:
+        rows.append(["seconds", f"{outcome.seconds:.3g}"])
     if result.graph_path is not None:
-        yield f"graph   {result.graph_path}"
+        rows.append(["graph", str(result.graph_path)])
+    yield from _aligned(rows)
 
 
 def _sweep(result: Result) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from causaldisc.core.dataset import Dataset
-from causaldisc.core.graph import CausalGraph
+from causaldisc.core.graph import VALIDATION_STATES, CausalGraph
 
 # Of the service level the headline figures only: there is a graph for every role.
 SERVICE_KEYS = ("skeleton_f1", "directed_precision", "directed_recall", "directed_f1", "shd", "auprc", "prevalence", "n_edges")
@@ -21,7 +21,7 @@ def metrics_of(graph: CausalGraph, dataset: Dataset, scores: np.ndarray | None) 
     """
     from causaldisc.metrics._score import score
 
-    found: dict[str, float] = {}
+    found = _verdicts(graph)
     if dataset.truth is not None:
         found |= score(graph, dataset.truth, scores=scores)
     if dataset.truth is not None and len({v.service for v in graph.variables}) == len(graph.variables):
@@ -32,3 +32,10 @@ def metrics_of(graph: CausalGraph, dataset: Dataset, scores: np.ndarray | None) 
             level = score(graph, truth, scores=scores, level="service", role=role)
             found |= {f"service_{role}_{key}": level[key] for key in SERVICE_KEYS}
     return found
+
+
+def _verdicts(graph: CausalGraph) -> dict[str, float]:
+    """How many edges interventions confirmed, refuted, or left untested; nothing for a graph that none was spent on."""
+    if "validation" not in graph.provenance:
+        return {}
+    return {f"edges_{state}": float(sum(e.validation == state for e in graph.edges)) for state in VALIDATION_STATES}

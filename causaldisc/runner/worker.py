@@ -34,8 +34,9 @@ def main(folder: str) -> None:
 
 
 def _end_with_the_runner() -> None:
-    # The runner holds the other end of stdin and writes nothing; end of file means that it is gone.
-    sys.stdin.buffer.read()
+    # The runner holds the other end of stdin and writes nothing; end of file means that it is gone. Not sys.stdin, whose
+    # lock, held here for ever, would abort an interpreter that shuts down after an exception.
+    os.read(0, 1)
     os._exit(1)
 
 

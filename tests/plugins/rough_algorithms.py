@@ -1,0 +1,111 @@
+"""An algorithm of a third party that misbehaves on demand, found through an entry point by parent and child alike."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from causaldisc.core.dataset import Dataset
+from causaldisc.core.discovery import Learned
+from causaldisc.core.graph import CausalGraph
+from causaldisc.core.parameters import parameter
+from causaldisc.core.plugins import Algorithm
+
+
+def loop(megabytes):
+    while True:
+        time.sleep(0.01)
+
+
+def allocate(megabytes):
+    kept = []
+    while True:
+        kept.append(np.ones(int(megabytes * 125_000)))
+
+
+def spike(megabytes):
+    np.ones(int(megabytes * 125_000))
+
+
+def helper_allocates(megabytes):
+    script = f"import time; kept = bytearray({int(megabytes)} * 10**6); time.sleep(60)"
+    subprocess.Popen([sys.executable, "-c", script])
+    time.sleep(60)
+
+
+def leave_helper(megabytes):
+    Path(os.environ["ROUGH_NOTE"]).write_text(str(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid))
+
+
+def chat(megabytes):
+    print("this line must reach nobody", flush=True)
+    os.write(1, b"nor this one\n")
+
+
+def fail(megabytes):
+    raise ValueError("the matrix is singular")
+
+
+def segfault(megabytes):
+    ctypes.string_at(0)
+
+
+def wait_for_file(megabytes):
+    Path(os.environ["ROUGH_NOTE"]).write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+def memory_error(megabytes):
+    raise MemoryError("no room")
+
+
+ACTS = {
+    "loop": loop,
+    "allocate": allocate,
+    "spike": spike,
+    "helper_allocates": helper_allocates,
+    "leave_helper": leave_helper,
+    "chat": chat,
+    "fail": fail,
+    "segfault": segfault,
+    "wait": wait_for_file,
+    "memory_error": memory_error,
+    "exit": lambda megabytes: os._exit(7),
+    "vanish": lambda megabytes: os._exit(0),
+    "none": lambda megabytes: None,
+}
+
+
+@dataclass(frozen=True)
+class Rough(Algorithm):
+    """Does something rough, then claims an empty graph, whatever the prior requires."""
+
+    act: str = parameter("none", "what to do", choices=tuple(ACTS))
+    megabytes: float = parameter(10.0, "how much", low=0)
+    name: ClassVar[str] = "rough"
+    summary: ClassVar[str] = "test: misbehaves"
+
+    @property
+    def kind(self):
+        return "dag"
+
+    def discover(self, telemetry, constraints, rng):
+        report = {
+            "files": sorted(p.name for p in Path(sys.argv[1]).iterdir()) if len(sys.argv) > 1 else [],
+            "datasets": sum(isinstance(o, Dataset) for o in gc.get_objects()),
+            "threads": os.environ.get("OMP_NUM_THREADS"),
+            "hash_seed": os.environ.get("PYTHONHASHSEED"),
+            "heavy": sorted({"torch", "mlflow", "pandas"} & set(sys.modules)),
+        }
+        ACTS[self.act](self.megabytes)
+        n = len(telemetry.names)
+        return Learned(CausalGraph(telemetry.variables, []), np.where(constraints.allowed, 0.0, np.nan).reshape(n, n, -1), report)
