@@ -1,0 +1,200 @@
+"""What the searches over lags share: the sample, and the way from tests to a graph that obeys the prior."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from causaldisc.core.constraints import Constraints
+from causaldisc.core.discovery import Learned
+from causaldisc.core.errors import InputError
+from causaldisc.core.graph import CONFLICT, DIRECTED, CausalGraph
+from causaldisc.core.variables import Variable
+from causaldisc.kernels.moments import MIN_ROWS, lagged, lagged_rows, near_duplicates, pairwise_correlation, repair
+
+# With fewer complete windows, or a smaller share of all, moments are taken pair by pair.
+_ENOUGH_ROWS, _ENOUGH_SHARE = 50, 0.05
+# A pair seen together less often is not correlated: chance correlations near one would spoil the whole matrix.
+_FEWEST_ROWS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Correlations ``R`` of all variables and their lagged copies, the rows ``n`` behind them, float[M, M] each, and a report.
+
+    Column ``lag * N + i`` is variable i at t - lag.
+    """
+
+    R: np.ndarray
+    n: np.ndarray
+    report: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What a search says before the prior has the last word; arrays [N, N, L + 1].
+
+    Attributes
+    ----------
+    codes : cell codes of the graph; directed edges may form a cycle at lag 0.
+    strength : partial correlations.
+    log_p : natural logarithms of their p-values, <= 0, for the order of links.
+    adjusted : the same after a correction for multiple testing, for the p-values of edges.
+    report : JSON-ready facts.
+    """
+
+    codes: np.ndarray
+    strength: np.ndarray
+    log_p: np.ndarray
+    adjusted: np.ndarray
+    report: Mapping[str, Any]
+
+
+def sample(values: np.ndarray, environments: np.ndarray, depth: int, names: Sequence[str]) -> Sample:
+    """Correlate the columns of windows of ``depth`` + 1 rows, each within one environment.
+
+    Windows with a missing value are left out as long as enough remain; otherwise every pair of columns uses the rows where
+    both are there, and the matrix is repaired where that makes it indefinite.
+
+    Raises
+    ------
+    InputError : fewer windows than a test needs.
+    """
+    X, labels = lagged(values, environments, depth), environments[lagged_rows(environments, depth)]
+    if len(X) < MIN_ROWS:
+        raise InputError(
+            f"telemetry must have at least {depth + MIN_ROWS} rows on end in an environment (2 * max_lag + {MIN_ROWS}), "
+            f"got {len(values)} rows in {len(np.unique(environments))} environment(s); valid: more rows or a smaller max_lag"
+        )
+    complete, how, change = ~np.isnan(X).any(axis=1), "none", 0.0
+    if not complete.all():
+        enough = complete.sum() >= max(_ENOUGH_ROWS, _ENOUGH_SHARE * len(X))
+        how = "complete windows" if enough else "available pairs"
+    if how == "complete windows":
+        X, labels = X[complete], labels[complete]
+    R, n = pairwise_correlation(X, labels)
+    duplicates = near_duplicates(R[: len(names), : len(names)])
+    if how == "available pairs":
+        known = (n >= min(_FEWEST_ROWS, len(X))) | np.eye(len(n), dtype=bool)
+        R, change = repair(np.where(known, R, 0.0))
+        n = np.where(known, n, 0.0)
+    report = {
+        "effective_sample_size": {"min": float(n.min()), "median": float(np.median(n))},
+        "missing_values": how,
+        "correlation_repair": float(change),
+        "duplicates": [[names[k] for k in group] for group in duplicates],
+    }
+    return Sample(R, n, report)
+
+
+def searched(constraints: Constraints) -> np.ndarray:
+    """Return bool[N, N, L + 1], the links that a search may test: those allowed, and every variable's own past.
+
+    Its own past drives a variable whether or not the prior wants to see it in the graph.
+    """
+    may = np.array(constraints.allowed)
+    own = np.arange(len(may))
+    may[own, own, 1:] = True
+    return may
+
+
+def has_choice(constraints: Constraints) -> bool:
+    """Whether any required edge has more than one lag to choose from."""
+    return any(constraints.allowed[i, j, low : high + 1].sum() > 1 for i, j, (low, high) in constraints.required)
+
+
+def learned(
+    variables: Sequence[Variable], constraints: Constraints, pinned: np.ndarray, findings: Findings, alpha: float
+) -> Learned:
+    """Lay the prior on the findings of a search and build what an algorithm gives back.
+
+    Parameters
+    ----------
+    pinned : bool[N, N, L + 1], the required edges.
+    alpha : level of the graph, where the scores of absent links end.
+    """
+    codes, settled, relaxed = obey(findings.codes, constraints.allowed, pinned, findings.log_p)
+    evidence: dict[tuple[int, int, int], tuple[str, ...]] = {}
+    for i, j, lag in np.argwhere(settled | pinned).tolist():
+        seen = findings.log_p[i, j, lag] <= _log(alpha) or not pinned[i, j, lag]
+        evidence[i, j, lag] = ("data", "prior") if seen else ("prior",)
+    graph = CausalGraph.from_codes(
+        variables, codes, kind="lagged", strength=findings.strength, p_value=np.exp(findings.adjusted), evidence=evidence
+    )
+    scores = np.where(constraints.allowed, _scores(codes, pinned, findings.log_p, alpha), np.nan)
+    return Learned(graph, scores, {**findings.report, "edges_without_acyclic_direction": relaxed})
+
+
+def obey(codes: np.ndarray, allowed: np.ndarray, pinned: np.ndarray, log_p: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return codes that obey a prior and have no directed cycle at lag 0.
+
+    An adjacency of which one direction is allowed gets that one. On a cycle the edge of largest p-value gives way, those
+    first whose direction the data chose: it is marked as in conflict; one whose direction the prior gave is dropped.
+
+    Parameters
+    ----------
+    codes : int[N, N, L + 1] of cell codes.
+    allowed, pinned : bool[N, N, L + 1]; pinned edges are put in and stay.
+
+    Returns
+    -------
+    codes : int8[N, N, L + 1].
+    settled : bool[N, N, L + 1], edges of the data whose direction the prior gave.
+    relaxed : edges that a cycle cost.
+
+    >>> both = np.array([[0, 1], [1, 0]], dtype=bool)[:, :, None]
+    >>> one, none = np.array([[0, 1], [0, 0]], dtype=bool)[:, :, None], np.zeros((2, 2, 1), dtype=bool)
+    >>> obey(2 * both, one, none, np.zeros((2, 2, 1)))[0][:, :, 0].tolist()
+    [[0, 1], [0, 0]]
+    """
+    lagged = (((codes > 0) & allowed) | pinned).astype(np.int8) * DIRECTED
+    now, may, must = np.array(codes[:, :, 0], dtype=np.int8), allowed[:, :, 0], pinned[:, :, 0]
+    adjacent, one_way = (now > 0) | (now.T > 0), may & ~may.T
+    now[~may] = 0
+    settled = adjacent & (one_way | must) & ~(must.T & ~must) & (now != DIRECTED)
+    now[adjacent & one_way] = DIRECTED
+    now[must.T] = 0
+    now[must] = DIRECTED
+    relaxed = _break_cycles(now, may & may.T, must, log_p[:, :, 0])
+    lagged[:, :, 0] = now
+    marked = np.zeros(codes.shape, dtype=bool)
+    marked[:, :, 0] = settled & (now == DIRECTED)
+    return lagged, marked, relaxed
+
+
+def _break_cycles(now: np.ndarray, free: np.ndarray, must: np.ndarray, log_p: np.ndarray) -> int:
+    """Relax directed edges of int8[N, N] in place until none lies on a cycle, and return how many."""
+    from scipy.sparse.csgraph import connected_components
+
+    relaxed = 0
+    while True:
+        directed = now == DIRECTED
+        _, part = connected_components(directed, directed=True, connection="strong")
+        cyclic = np.argwhere(directed & ~must & (part[:, None] == part))
+        if not len(cyclic):
+            return relaxed
+        i, j = min(cyclic.tolist(), key=lambda edge: (not free[*edge], -log_p[*edge], edge))
+        now[i, j] = now[j, i] = CONFLICT if free[i, j] else 0
+        relaxed += 1
+
+
+def _scores(codes: np.ndarray, pinned: np.ndarray, log_p: np.ndarray, alpha: float) -> np.ndarray:
+    """Rank every ordered pair by -log10 p, with the directions found folded in.
+
+    Edges of the graph score at least ``bar`` = -log10(alpha), undirected ones half as far above it; absent ones at most as
+    much; the excluded direction of a directed edge less than its bar; required edges more than everything.
+    """
+    score, bar = -log_p / np.log(10.0), -_log(alpha) / np.log(10.0)
+    ranked = np.minimum(score, bar)
+    ranked = np.where(codes == DIRECTED, np.maximum(score, bar), ranked)
+    ranked = np.where(codes > DIRECTED, bar + 0.5 * np.maximum(score - bar, 0.0), ranked)
+    against = (codes[:, :, 0].T == DIRECTED) & (codes[:, :, 0] == 0)
+    ranked[:, :, 0] = np.where(against, bar * score[:, :, 0] / (1.0 + score[:, :, 0]), ranked[:, :, 0])
+    return np.where(pinned, ranked.max(initial=bar) + 1.0, ranked)
+
+
+def _log(alpha: float) -> float:
+    return float(np.log(max(alpha, 1e-300)))

@@ -1,0 +1,132 @@
+"""What PCMCI and PCMCI+ share: their parameters, the selection of lagged parents, and the order in which things happen."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from causaldisc.algorithms._lagged import Findings, Sample, has_choice, learned, sample, searched
+from causaldisc.core.constraints import Constraints
+from causaldisc.core.discovery import Learned
+from causaldisc.core.parameters import parameter
+from causaldisc.core.plugins import Algorithm
+from causaldisc.core.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from causaldisc.kernels.pcmci import Links, Parents
+
+
+@dataclass(eq=False)
+class Search:
+    """One search on its way.
+
+    Attributes
+    ----------
+    may, must : bool[N, N, L + 1], links that may be tested, and those that stay.
+    expired : whether time is up.
+    tally : int[3]: tests made, those with conditions cut for linear dependence, searches through subsets cut short.
+    complete : whether there was time for everything.
+    """
+
+    sample: Sample
+    may: np.ndarray
+    must: np.ndarray
+    expired: Callable[[], bool]
+    tally: np.ndarray
+    complete: bool = True
+
+    def go_on(self) -> bool:
+        """Whether there is time for another portion of work; notes it when there is not."""
+        self.complete = self.complete and not self.expired()
+        return self.complete
+
+
+@dataclass(frozen=True)
+class Momentary(Algorithm):
+    """A search by momentary conditional independence: lagged parents of every variable first, links given those second."""
+
+    alpha: float = parameter(0.01, "level of the graph", low=0.0, high=1.0)
+    pc_alpha: float = parameter(0.2, "level of the selection of lagged parents", low=0.0, high=1.0)
+    max_lag: int = parameter(3, "largest lag, in steps", low=0)
+    max_conditions: int | None = parameter(None, "largest conditioning set of the searches; null = no limit", low=0)
+    fdr: bool = parameter(False, "adjust the p-values of lagged links for their number (Benjamini-Hochberg)")
+    deadline_s: float | None = parameter(None, "seconds after which to return the graph so far; null = none", low=0.0)
+
+    @property
+    def kind(self) -> str:
+        """Always ``lagged``."""
+        return "lagged"
+
+    @abstractmethod
+    def find(self, search: Search) -> Findings:
+        """Search under the prior of ``search.may`` and ``search.must``."""
+
+    def discover(self, telemetry: Telemetry, constraints: Constraints, rng: np.random.Generator) -> Learned:
+        """Learn the graph; nothing of it is random."""
+        from causaldisc.kernels.moments import canonical_order
+
+        end = time.monotonic() + (np.inf if self.deadline_s is None else self.deadline_s)
+        order = canonical_order(telemetry.values)
+        local = constraints.restrict(order)
+        names = [telemetry.names[k] for k in order]
+        data = sample(telemetry.values[:, order], telemetry.environments, 2 * self.max_lag, names)
+        may, none = searched(local), np.zeros(local.allowed.shape, dtype=bool)
+        search = Search(data, may, none, lambda: time.monotonic() > end, np.zeros(3, np.int64))
+        # A required edge goes to the lag of its strongest momentary dependence, were it not required.
+        search.must = local.pin(np.abs(self.momentary(search).value) if has_choice(local) else none.astype(float))
+        found = self.find(search)
+        back = np.argsort(order)
+        turn = np.ix_(back, back)
+        report = {**data.report, **found.report, **_account(search)}
+        findings = Findings(found.codes[turn], found.strength[turn], found.log_p[turn], found.adjusted[turn], report)
+        return learned(telemetry.variables, constraints, search.must[turn], findings, self.alpha)
+
+    def select(self, search: Search) -> tuple[Parents, Links]:
+        """Select lagged parents; the links are the last tests of candidates that left."""
+        from causaldisc.kernels.conditioning import factor, moments
+        from causaldisc.kernels.pcmci import no_links, no_parents, select_parents
+
+        n, lags = len(search.may), self.max_lag
+        given, room = moments(search.sample.R, search.sample.n, self.pc_alpha), factor(n * lags)
+        parents, links = no_parents(n, lags), no_links(n, lags)
+        most = n * lags if self.max_conditions is None else self.max_conditions
+        for j in range(n if lags else 0):
+            if not search.go_on():
+                break
+            select_parents(given, room, search.may, search.must, most, j, parents, links, search.tally)
+        return parents, links
+
+    def momentary(self, search: Search) -> Links:
+        """Test every link given the parents of both its ends."""
+        from causaldisc.kernels.conditioning import factor, moments
+        from causaldisc.kernels.pcmci import judge_links, no_links
+
+        parents, _ = self.select(search)
+        given, largest = moments(search.sample.R, search.sample.n, self.alpha), int(parents.sizes.max(initial=0))
+        room, links = factor(2 * largest, len(given.R), largest), no_links(len(search.may), self.max_lag)
+        for j in range(len(search.may)):
+            if not search.go_on():
+                break
+            judge_links(given, room, search.may, j, parents, links, search.tally)
+        return links
+
+    def adjust(self, search: Search, log_p: np.ndarray) -> np.ndarray:
+        """Adjust the p-values of lagged links that were in question, if asked to."""
+        from causaldisc.kernels.pcmci import false_discovery
+
+        family = search.may & ~search.must
+        family[:, :, 0] = False
+        return false_discovery(log_p, family) if self.fdr else log_p
+
+
+def _account(search: Search) -> dict[str, Any]:
+    return {
+        "tests": int(search.tally[0]),
+        "tests_with_dependent_conditions": int(search.tally[1]),
+        "truncated": not search.complete,
+    }

@@ -1,0 +1,177 @@
+"""PCMCI+: lagged parents, a skeleton given them and neighbours at lag 0, then directions at lag 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import comb
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from causaldisc.algorithms._lagged import Findings
+from causaldisc.algorithms._momentary import Momentary, Search
+from causaldisc.core.graph import CONFLICT, DIRECTED, UNDIRECTED
+from causaldisc.core.parameters import parameter
+
+if TYPE_CHECKING:
+    from causaldisc.kernels.conditioning import Factor, Moments
+    from causaldisc.kernels.pcmci import Links, Parents
+
+# Links tested between two looks at the clock.
+_PORTION = 256
+# Subsets that vote on a collider: all of them up to 16 neighbours, the smaller ones beyond.
+_VOTERS = 2**16
+
+
+@dataclass(frozen=True)
+class PCMCIPlus(Momentary):
+    """PCMCI+ with partial correlations (Runge 2020, UAI): lagged and contemporaneous causes.
+
+    Linear relations, stationarity and no hidden common cause are assumed. Tests, their p-values and the rules of orientation
+    are those of tigramite's ``run_pcmciplus`` with ``ParCorr``, the majority rule and its marking of conflicts; ``alpha`` is
+    the level of all tests but the selection of lagged parents. Beyond 16 neighbours at lag 0 only the smaller of their
+    subsets vote on a collider. A direction that would close a cycle at lag 0 is marked as a conflict. ``fdr`` changes the
+    p-values of edges, not the graph. For the rest see ``pcmci``.
+
+    >>> from causaldisc.core.telemetry import Telemetry
+    >>> from causaldisc.runner.pipeline import discover
+    >>> noise = np.random.default_rng(0).normal(size=(1000, 3))
+    >>> noise[:, 2] += noise[:, 0] + noise[:, 1]
+    >>> found = discover(Telemetry(noise, ["a", "b", "c"]), "pcmci_plus", max_lag=1)
+    >>> [(e.source, e.target, e.lag) for e in found.graph.edges]
+    [('a', 'c', 0), ('b', 'c', 0)]
+    """
+
+    pc_alpha: float = parameter(0.01, "level of the selection of lagged parents", low=0.0, high=1.0)
+    name: ClassVar[str] = "pcmci_plus"
+    summary: ClassVar[str] = "PCMCI+ with partial correlations, majority rule"
+
+    def find(self, search: Search) -> Findings:
+        """Run the four phases."""
+        from causaldisc.kernels.conditioning import factor, moments
+        from causaldisc.kernels.pcmci import log_p_of
+
+        parents, links = self.select(search)
+        given = moments(search.sample.R, search.sample.n, self.alpha)
+        room = factor(2 * int(parents.sizes.max(initial=0)) + len(search.may))
+        present = self._skeleton(search, given, room, parents, links)
+        log_p = log_p_of(links)
+        _agree(search, links.value, log_p)
+        codes, ambiguous = self._directions(search, given, room, parents, present)
+        report = {
+            "ambiguous_triples": ambiguous,
+            "conflicting_edges": int((codes[:, :, 0] == CONFLICT).sum()) // 2,
+            "searches_cut_short": int(search.tally[2]),
+        }
+        return Findings(codes, links.value, log_p, self.adjust(search, log_p), report)
+
+    def _skeleton(self, search: Search, given: Moments, room: Factor, parents: Parents, links: Links) -> np.ndarray:
+        """Return bool[N, N, L + 1], the links that no set of neighbours separates; the links' tests are updated."""
+        from causaldisc.kernels.pcmci_plus import judge_pairs
+
+        present, weakest = _start(search, parents), np.full(search.may.shape, np.inf)
+        must = search.must.copy()
+        must[:, :, 0] |= must[:, :, 0].T
+        level, most = 0, len(search.may) if self.max_conditions is None else self.max_conditions
+        while level <= most:
+            near, degree = _neighbours(present[:, :, 0], weakest[:, :, 0])
+            pairs = _pairs(present, must, degree, level)
+            if not len(pairs):
+                break
+            for begin in range(0, len(pairs), _PORTION):
+                if not search.go_on():
+                    return _tested(present, pairs[begin:]) if level == 0 else present
+                portion = pairs[begin : begin + _PORTION]
+                judge_pairs(given, room, portion, level, must, present, near, degree, parents, links, weakest, search.tally)
+            level += 1
+        return present
+
+    def _directions(
+        self, search: Search, given: Moments, room: Factor, parents: Parents, present: np.ndarray
+    ) -> tuple[np.ndarray, int]:
+        """Return codes [N, N, L + 1] and the number of ambiguous triples."""
+        from causaldisc.kernels.pcmci_orientation import REVERSED, links_between, orient, unshielded
+        from causaldisc.kernels.pcmci_plus import count_votes
+
+        codes = _undirected(search, present)
+        triples = unshielded(codes)
+        pairs, link = links_between(triples)
+        near, degree = _neighbours(present[:, :, 0], np.ones(present.shape[:2]))
+        largest = np.array([_largest(count) for count in range(len(near) + 1)], np.int64)
+        found, inside = np.zeros(len(pairs), np.int64), np.zeros(len(triples), np.int64)
+        for begin in range(0, len(pairs), _PORTION):
+            if not search.go_on():
+                return np.where(codes == REVERSED, 0, codes), 0
+            portion, mine = pairs[begin : begin + _PORTION], (link >= begin) & (link < begin + _PORTION)
+            votes = np.zeros((len(portion), len(near)), np.int64)
+            tested = found[begin : begin + _PORTION]
+            count_votes(given, room, portion, largest, near, degree, parents, tested, votes, search.tally)
+            inside[mine] = votes[link[mine] - begin, triples[mine, 2]]
+        search.tally[2] += (largest[degree] < degree).sum()
+        codes = orient(codes, triples, found[link], inside)
+        return np.where(codes == REVERSED, 0, codes), int((2 * inside == found[link]).sum())
+
+
+def _start(search: Search, parents: Parents) -> np.ndarray:
+    """The links to begin with, bool[N, N, L + 1]: selected lagged parents, and all that may be at lag 0."""
+    n = len(search.may)
+    present = np.zeros(search.may.shape, dtype=bool)
+    for j in range(n):
+        columns = parents.columns[j, : parents.sizes[j]]
+        present[columns % n, j, columns // n] = True
+    present[:, :, 0] = search.may[:, :, 0] | search.may[:, :, 0].T
+    return present
+
+
+def _neighbours(adjacent: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Neighbours of each variable at lag 0, int[N, N], those of largest ``weight[i, j]`` into it first, and their numbers."""
+    order = np.argsort(np.where(adjacent, -weight, np.inf), axis=0, kind="stable")
+    return np.ascontiguousarray(order.T), adjacent.sum(axis=0)
+
+
+def _pairs(present: np.ndarray, must: np.ndarray, degree: np.ndarray, level: int) -> np.ndarray:
+    """Links int[P, 3] whose targets have ``level`` neighbours besides the source, in order of source, target and lag."""
+    if level == 0:
+        # Without neighbours a test says the same of both directions; required edges are tested for their strength.
+        chosen = present.copy()
+        chosen[:, :, 0] = np.triu(present[:, :, 0])
+    else:
+        chosen = present & ~must & (degree >= level)[None, :, None]
+        chosen[:, :, 0] &= (degree > level)[None, :]
+    return np.ascontiguousarray(np.argwhere(chosen))
+
+
+def _tested(present: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Take away the links that there was no time to test at all."""
+    present[tuple(rest.T)] = False
+    present[:, :, 0] &= present[:, :, 0].T
+    return present
+
+
+def _agree(search: Search, value: np.ndarray, log_p: np.ndarray) -> None:
+    """Give both directions at lag 0 the test of larger p-value, or that of the only direction allowed, in place."""
+    may = search.may[:, :, 0]
+    this, other = log_p[:, :, 0], log_p[:, :, 0].T
+    take = np.where(may == may.T, (other > this) | ((other == this) & np.tri(len(may), dtype=bool)), may.T)
+    for array in (value, log_p):
+        array[:, :, 0] = np.where(take, array[:, :, 0].T, array[:, :, 0])
+
+
+def _undirected(search: Search, present: np.ndarray) -> np.ndarray:
+    """Codes of a skeleton: directed where time or the prior says so, undirected elsewhere."""
+    from causaldisc.kernels.pcmci_orientation import REVERSED
+
+    may, must = search.may[:, :, 0], search.must[:, :, 0]
+    codes = np.where(present, DIRECTED, 0).astype(np.int8)
+    forward = (may & ~may.T) | must
+    codes[:, :, 0] = np.where(present[:, :, 0], np.where(forward, DIRECTED, np.where(forward.T, REVERSED, UNDIRECTED)), 0)
+    return codes
+
+
+def _largest(count: int) -> int:
+    """The largest size up to which so many neighbours have no more than ``_VOTERS`` subsets."""
+    total, size = 1, 0
+    while size < count and total + comb(count, size + 1) <= _VOTERS:
+        size += 1
+        total += comb(count, size)
+    return size

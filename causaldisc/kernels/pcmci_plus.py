@@ -1,0 +1,188 @@
+"""The skeleton of PCMCI+ and its vote on colliders, on a lagged correlation matrix (Runge 2020, UAI).
+
+Columns are those of :mod:`causaldisc.kernels.pcmci`. Every test holds the lagged parents of both ends fixed (MCI) and varies a
+set of neighbours at lag 0 beside them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from causaldisc.kernels.conditioning import Index, grow, judge, log_p
+from causaldisc.kernels.pcmci import given
+
+# Subsets of one size tested for one link; a neighbourhood that asks for more is cut short and counted.
+MOST = 2**18
+
+
+@njit(cache=True, error_model="numpy")
+def _scan(
+    moments: Any,
+    factor: Any,
+    base: Index,
+    conditions: Index,
+    x: Index,
+    y: Index,
+    pool: np.ndarray,
+    count: Index,
+    size: Index,
+    first: bool,
+    known: np.ndarray,
+    worst: np.ndarray,
+    votes: np.ndarray,
+    tally: np.ndarray,
+) -> Index:
+    """Test x and y given every subset of a size, beside the conditions in the factor, and count those that separate them.
+
+    Parameters
+    ----------
+    base, conditions : size of the factor, and how many conditions it stands for.
+    pool, count : int[N], the variables to choose from are the first ``count``.
+    first : stop at the first subset that separates, and keep the weakest test in ``worst``.
+    known : bool[N]; a subset of known variables alone is left out.
+    worst : float[3]: correlation and degrees of freedom of the test of largest p-value, smallest absolute correlation.
+    votes : int[N], counts for each variable the separating subsets that hold it.
+    tally : int[3], see :func:`judge`; then the scans that were cut short.
+    """
+    picked, sizes = np.empty(size + 1, np.int64), np.empty(size + 1, np.int64)
+    sizes[0], picked[0], depth, found, made = base, -1, 0 * size, 0, 0
+    while depth >= 0:
+        if depth < size:
+            picked[depth] += 1
+            if picked[depth] > count - size + depth:
+                depth -= 1
+                continue
+            sizes[depth + 1] = grow(moments, factor, 0 * size, sizes[depth], pool[picked[depth]], y)
+            depth += 1
+            if depth < size:
+                picked[depth] = picked[depth - 1]
+                continue
+        depth -= 1
+        fresh = size == 0
+        for q in range(size):
+            fresh |= not known[pool[picked[q]]]
+        if not fresh:
+            continue
+        if made == MOST:
+            tally[2] += 1
+            break
+        made += 1
+        r, freedom, significant = judge(moments, factor, 0 * size, sizes[size], x, y, conditions + size, tally)
+        if first:
+            same = freedom == worst[1] and size > 0
+            if size == 0 or (abs(r) <= abs(worst[0]) if same else log_p(r, freedom) >= log_p(worst[0], worst[1])):
+                worst[0], worst[1] = r, freedom
+            worst[2] = min(worst[2], abs(r))
+        if not significant:
+            found += 1
+            for q in range(size):
+                votes[pool[picked[q]]] += 1
+            if first:
+                break
+    return found
+
+
+@njit(cache=True, error_model="numpy")
+def judge_pairs(
+    moments: Any,
+    factor: Any,
+    pairs: np.ndarray,
+    level: Index,
+    must: np.ndarray,
+    present: np.ndarray,
+    near: np.ndarray,
+    degree: np.ndarray,
+    parents: Any,
+    links: Any,
+    weakest: np.ndarray,
+    tally: np.ndarray,
+) -> None:
+    """Test links given ``level`` neighbours of their target at lag 0, in place; one that some subset separates is removed.
+
+    Parameters
+    ----------
+    pairs : int[P, 3], source, target and lag of the links to test; at lag 0 and level 0 one of the two directions.
+    must : bool[N, N, L + 1], links that stay.
+    present : bool[N, N, L + 1], links that stand, symmetric at lag 0.
+    near, degree : int[N, N], int[N]: the neighbours of a variable at lag 0, in the order of choice.
+    links, weakest : of each link the test of largest p-value, and the smallest absolute correlation.
+    """
+    n = len(present)
+    pool, votes, known = np.empty(n, np.int64), np.empty(n, np.int64), np.zeros(n, np.bool_)
+    worst = np.empty(3)
+    for p in range(len(pairs)):
+        i, j, lag = pairs[p, 0], pairs[p, 1], pairs[p, 2]
+        if not present[i, j, lag]:
+            continue
+        count = 0 * level
+        for q in range(degree[j]):
+            if near[j, q] != i or lag > 0:
+                pool[count] = near[j, q]
+                count += 1
+        base, conditions = given(moments, factor, parents, n, i, lag, j)
+        worst[0], worst[1], worst[2] = links.value[i, j, lag], links.freedom[i, j, lag], weakest[i, j, lag]
+        found = _scan(moments, factor, base, conditions, lag * n + i, j, pool, count, level, True, known, worst, votes, tally)
+        stays = must[i, j, lag] or (lag == 0 and must[j, i, 0])
+        links.value[i, j, lag], links.freedom[i, j, lag] = worst[0], worst[1]
+        weakest[i, j, lag] = 1.0 if stays else worst[2]
+        removed = found > 0 and not stays
+        if removed:
+            present[i, j, lag] = False
+        if lag == 0 and (removed or level == 0):
+            present[j, i, 0] = present[i, j, 0]
+            links.value[j, i, 0], links.freedom[j, i, 0] = worst[0], worst[1]
+            weakest[j, i, 0] = weakest[i, j, 0]
+
+
+@njit(cache=True, error_model="numpy")
+def count_votes(
+    moments: Any,
+    factor: Any,
+    pairs: np.ndarray,
+    largest: np.ndarray,
+    near: np.ndarray,
+    degree: np.ndarray,
+    parents: Any,
+    found: np.ndarray,
+    votes: np.ndarray,
+    tally: np.ndarray,
+) -> None:
+    """Count, for links that are absent, the subsets of neighbours that separate their ends, and who is in them.
+
+    Parameters
+    ----------
+    pairs : int[P, 3], source, target and lag; at lag 0 one of the two directions.
+    largest : int[N + 1], largest subset to test, by the number of neighbours.
+    near, degree : int[N, N], int[N]: the neighbours of a variable at lag 0. Subsets are those of the target's, and at lag 0
+        also of the source's.
+    found, votes : int[P], int[P, N]: separating subsets, and how many of them hold a variable.
+    """
+    n = len(degree)
+    known, worst = np.zeros(n, np.bool_), np.empty(3)
+    for p in range(len(pairs)):
+        i, j, lag = pairs[p, 0], pairs[p, 1], pairs[p, 2]
+        base, conditions = given(moments, factor, parents, n, i, lag, j)
+        for side in range(1 if lag else 2):
+            end = i if side else j
+            for size in range(side, largest[degree[end]] + 1):
+                found[p] += _scan(
+                    moments,
+                    factor,
+                    base,
+                    conditions,
+                    lag * n + i,
+                    j,
+                    near[end],
+                    degree[end],
+                    np.int64(size),
+                    False,
+                    known,
+                    worst,
+                    votes[p],
+                    tally,
+                )
+            for q in range(degree[j]):
+                known[near[j, q]] = side == 0 and lag == 0
