@@ -11,6 +11,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from exporter_graphs import NASTY, chain, cpdag, lagged, pag
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -130,6 +131,19 @@ def read_cypher(path: Path) -> Pairs:
     return pairs
 
 
+def read_pyrca_yaml(path: Path) -> Pairs:
+    # pyrca.graphs.causal.base: yaml.safe_load, then "causal-graph" with these keys; requires = [cause, effect].
+    body = yaml.safe_load(path.read_text(encoding="utf-8"))["causal-graph"]
+    assert set(body) == {"metrics", "root-nodes", "leaf-nodes", "forbids", "requires"}
+    return {(a, b) for a, b in body["requires"]}
+
+
+def read_knowledge(path: Path) -> Pairs:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[:6] == ["/knowledge", "addtemporal", "", "forbiddirect", "", "requiredirect"]
+    return {(a, b) for a, b in (line.split() for line in lines[6:])}
+
+
 READERS: dict[str, Callable[[Path], Pairs]] = {
     "json": read_json,
     "graphml": read_graphml,
@@ -145,8 +159,11 @@ READERS: dict[str, Callable[[Path], Pairs]] = {
     "rcaeval-json": read_rcaeval,
     "mermaid": read_mermaid,
     "cypher": read_cypher,
+    "pyrca-yaml": read_pyrca_yaml,
+    "tetrad-knowledge": read_knowledge,
+    "causalnex-json": read_json,
 }
-LOSSLESS = {"json", "graphml", "dot", "tigramite-npy", "mermaid", "cypher", "dowhy-timeseries-csv"}
+LOSSLESS = {"json", "graphml", "dot", "tigramite-npy", "mermaid", "cypher", "dowhy-timeseries-csv", "causalnex-json"}
 MARKS_KEPT = {"json", "graphml", "dot", "tigramite-npy", "mermaid", "cypher", "tetrad-txt", "causallearn-npy"}
 
 
@@ -312,3 +329,11 @@ def test_refuted_edges_are_not_given_to_engines(tmp_path):
 def test_any_name_survives(tmp_path_factory, to, names):
     graph = CausalGraph(names, [Edge(*names)])
     assert read_back(graph, to, tmp_path_factory.mktemp("names")) == {tuple(names)}
+
+
+def test_causalnex_lags_are_unrolled_as_dynotears_names_them(tmp_path):
+    paths = export(lagged(), "causalnex-json", tmp_path / "g.json")
+    read = nx.node_link_graph(json.loads(paths[0].read_text()), edges="edges")
+    assert ("a:cpu_lag1", "b:cpu_lag0") in read.edges
+    assert read.edges["a:cpu_lag1", "b:cpu_lag0"]["weight"] == 0.5
+    assert len(read) == 9
