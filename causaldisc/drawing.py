@@ -25,6 +25,7 @@ _LOOK: dict[int, tuple[str, str, str, str]] = {
 }
 # Above this many nodes names would overlap, and are left out.
 _MOST_NAMES = 80
+_LONGEST_NAME = 28
 _FOUND = ("found", "#2f6db5", "-", "●")
 
 
@@ -149,7 +150,7 @@ def _circle(axes: Axes, variables: list[Variable], codes: np.ndarray, undirected
 
 def _angles(variables: list[Variable]) -> np.ndarray:
     """float[N] radians, clockwise from the top, with a gap between services."""
-    new = [k > 0 and v.service != variables[k - 1].service for k, v in enumerate(variables)]
+    new = _begins_service(variables)
     steps = np.arange(len(variables)) + 0.8 * np.cumsum(new)
     return np.pi / 2 - 2 * np.pi * steps / (len(variables) + 0.8 * (sum(new) + 1) if len(variables) else 1)
 
@@ -176,8 +177,8 @@ def _matrix(axes: Axes, variables: list[Variable], codes: np.ndarray, look: dict
     axes.set_xticks(ticks[1:] - 0.5, minor=True)
     axes.set_yticks(ticks[1:] - 0.5, minor=True)
     axes.grid(which="minor", color="#e4e6ea", linewidth=0.6)
-    for k in range(1, len(names)):
-        if variables[k].service != variables[k - 1].service:
+    for k, new in enumerate(_begins_service(variables)):
+        if new:
             axes.axhline(k - 0.5, color="#9aa0a8", linewidth=0.8)
             axes.axvline(k - 0.5, color="#9aa0a8", linewidth=0.8)
 
@@ -193,7 +194,16 @@ def _legend(codes: np.ndarray, look: dict[int, Any]) -> list[Any]:
 
 
 def _labels(variables: list[Variable]) -> list[str]:
-    return [v.name for v in variables] if len(variables) <= _MOST_NAMES else [""] * len(variables)
+    if len(variables) > _MOST_NAMES:
+        return [""] * len(variables)
+    half = _LONGEST_NAME // 2
+    return [v.name if len(v.name) <= _LONGEST_NAME else f"{v.name[: half - 1]}…{v.name[-half:]}" for v in variables]
+
+
+def _begins_service(variables: list[Variable]) -> list[bool]:
+    """Whether each variable is the first of another service than the one before, where services have several variables."""
+    grouped = len({v.service for v in variables}) < len(variables)
+    return [grouped and k > 0 and v.service != variables[k - 1].service for k, v in enumerate(variables)]
 
 
 def _font(n: int) -> float:

@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, overload
 
+from causaldisc.core.dataset import Dataset
 from causaldisc.core.errors import InputError
 from causaldisc.core.files import write_bytes, write_json
+from causaldisc.core.graph import CausalGraph
 from causaldisc.core.outcome import Outcome
 from causaldisc.core.plugins import trackers
 from causaldisc.runner.cell import run as run_one
@@ -135,11 +137,18 @@ def execute(config: dict[str, Any], store: Store, picture: bool) -> Outcome:
     done = run_one(config)
     store.save(done.outcome)
     if picture and done.graph is not None and done.dataset is not None:
-        from causaldisc.drawing import graph_against_truth
-
-        title = f"{config['algorithm']['name']} on {config['source']['name']}, seed {config['seed']}"
-        write_bytes(store.folder(done.outcome.key) / "graph.png", graph_against_truth(done.graph, done.dataset.truth, title))
+        write_bytes(store.folder(done.outcome.key) / "graph.png", _picture(config, done.graph, done.dataset))
     return done.outcome
+
+
+def _picture(config: dict[str, Any], graph: CausalGraph, dataset: Dataset) -> bytes:
+    """Draw a graph on the level on which its truth is known."""
+    from causaldisc.drawing import graph_against_truth
+
+    title = f"{config['algorithm']['name']} on {config['source']['name']}, seed {config['seed']}"
+    if dataset.truth is None and "merged" in dataset.services:
+        return graph_against_truth(graph.services()["merged"], dataset.services["merged"], f"{title}, services")
+    return graph_against_truth(graph, dataset.truth, title)
 
 
 def _todo(found: Sequence[Cell], stored: dict[str, Outcome | None], cache: str) -> list[Cell]:

@@ -37,7 +37,7 @@ class Mlflow(Tracker):
     """
 
     uri: str = parameter("sqlite:///mlflow.db", "MLflow tracking store")
-    artifacts: str = parameter("mlartifacts", "folder of artifacts, for a new MLflow experiment")
+    artifacts: str = parameter("mlartifacts", "folder of artifacts of a local store, for a new MLflow experiment")
     experiment: str = parameter("causaldisc", "name of the MLflow experiment")
     outcomes: str = parameter("outcomes", "the store of outcomes, for the pictures that lie in it")
     name: ClassVar[str] = "mlflow"
@@ -90,7 +90,10 @@ class Mlflow(Tracker):
         known = client.get_experiment_by_name(self.experiment)
         if known is not None:
             return known.experiment_id
-        return client.create_experiment(self.experiment, artifact_location=Path(self.artifacts).absolute().as_uri())
+        # A tracking server keeps artifacts where it was told to.
+        served = self.uri.startswith(("http:", "https:"))
+        folder = None if served else Path(self.artifacts).absolute().as_uri()
+        return client.create_experiment(self.experiment, artifact_location=folder)
 
     def _log_one(self, client: MlflowClient, experiment: str, outcome: Outcome, tags: dict[str, str]) -> None:
         from mlflow.entities import Metric, Param

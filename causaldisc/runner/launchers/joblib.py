@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from causaldisc.core.errors import InputError
+from causaldisc.core.errors import CausaldiscError, InputError
 from causaldisc.core.outcome import Outcome
 from causaldisc.core.parameters import parameter
 from causaldisc.runner.launchers._base import Launcher, Work
@@ -28,8 +28,14 @@ class Joblib(Launcher):
     def launch(self, work: Work, configs: Sequence[dict[str, Any]]) -> Iterator[Outcome]:
         """Yield outcomes as they finish."""
         from joblib import Parallel, delayed
+        from joblib.externals.loky.process_executor import TerminatedWorkerError
 
         # Work is sent one cell at a time: cells last seconds to hours, and a batch would wait for its slowest.
         options: dict[str, Any] = {"return_as": "generator_unordered", "batch_size": 1, "pre_dispatch": "n_jobs"}
         finished: Any = Parallel(self.n_jobs, **options)(delayed(work)(config) for config in configs)
-        yield from finished
+        try:
+            yield from finished
+        except TerminatedWorkerError as error:
+            raise CausaldiscError(
+                "a worker process died with cells under way; what finished is kept, and --resume runs the rest"
+            ) from error
