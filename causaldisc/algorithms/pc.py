@@ -28,6 +28,9 @@ class PC(Algorithm):
     its own means. Near-duplicate columns are searched as one and reported. Every clause of a prior is obeyed: only pairs
     that may be adjacent are tested, required edges stay, and given directions come before those of the data.
 
+    Tests grow with the size of neighbourhoods that nothing separates: 60 metrics that follow one unmeasured load take
+    7 s up to three conditions, and ten times as long for every further one. ``max_conditions`` or ``deadline_s`` bound it.
+
     >>> from causaldisc.runner.pipeline import discover
     >>> noise = np.random.default_rng(0).normal(size=(500, 3))
     >>> values = np.column_stack([noise[:, 0], noise[:, 1], noise[:, 0] + noise[:, 1] + 0.5 * noise[:, 2]])

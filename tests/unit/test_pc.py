@@ -83,6 +83,14 @@ def test_direction_of_the_prior_is_marked_as_evidence(rng):
     assert [(e.source, e.target, e.evidence) for e in found.graph.edges] == [("b", "a", ("data", "prior"))]
 
 
+def test_nothing_is_conditioned_on_what_comes_later(rng):
+    common = rng.normal(size=(800, 1))
+    data = named(np.column_stack([common + rng.normal(size=(800, 2)), common]))
+    assert drawn(discover(data, "pc").graph) == {"a-c", "b-c"}
+    later = discover(data, "pc", prior=ExpertPrior(tiers=[["a", "b"], ["c"]]))
+    assert drawn(later.graph) == {"a>c", "b>c", "a-b"}
+
+
 def lagged_pair(rng, rows=1500):
     values = rng.normal(size=(rows, 3))
     for t in range(1, rows):
