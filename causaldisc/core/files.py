@@ -96,6 +96,19 @@ def write_json(path: str | Path, data: Any) -> Path:
     return write_text(path, json.dumps(plain(data), indent=1, allow_nan=False) + "\n")
 
 
+def yaml_text(data: Any) -> str:
+    r"""Return YAML that reads back as the same data, in the order given; JSON-ready data only.
+
+    >>> yaml_text({"größe": ["a", 1]})
+    'größe:\n- a\n- 1\n'
+    """
+    import yaml
+
+    # PyYAML writes these line separators bare and folds them to blanks on reading; escaped they survive.
+    folded = any(c in json.dumps(data, ensure_ascii=False) for c in "\x85\u2028\u2029")
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=not folded, width=120)
+
+
 def plain(data: Any) -> Any:
     """Turn numpy scalars and arrays, tuples, sets and NaN into what JSON can say.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from causaldisc.core.errors import PriorError, did_you_mean
-from causaldisc.core.files import read_text, write_text
+from causaldisc.core.files import read_text, write_text, yaml_text
 
 HARD_CLAUSES = ("required", "forbidden", "tiers", "roots", "leaves", "calls", "max_lag")
 CALL_RULES = ("default", "open")
@@ -164,9 +164,7 @@ class ExpertPrior:
 
     def save(self, path: str | Path) -> None:
         """Write the prior as YAML, whole or not at all."""
-        import yaml
-
-        write_text(path, yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True, width=120))
+        write_text(path, yaml_text(self.to_dict()))
 
     @classmethod
     def load(cls, path: str | Path) -> ExpertPrior:

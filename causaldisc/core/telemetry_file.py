@@ -17,7 +17,7 @@ import numpy as np
 
 from causaldisc.core.csv_table import MAX_CELLS, MAX_FILE_BYTES, read_csv_table
 from causaldisc.core.errors import InputError, did_you_mean
-from causaldisc.core.files import check_file, write_bytes, write_text
+from causaldisc.core.files import check_file, write_bytes, write_text, yaml_text
 from causaldisc.core.intervention import Intervention
 from causaldisc.core.telemetry import Telemetry, seconds_of
 from causaldisc.core.telemetry_meta import Meta, meta_beside, meta_of, parse_meta, variable_of
@@ -103,8 +103,6 @@ def write_parquet(telemetry: Telemetry, path: str | Path) -> Path:
 
 def write_csv(telemetry: Telemetry, path: str | Path) -> Path:
     """Write telemetry as CSV with times in seconds, and ``NAME.meta.yaml`` beside it; numbers survive bit for bit."""
-    import yaml
-
     if "time" in telemetry.names:
         raise InputError(f"{path}: no variable may be named 'time', since that is the name of the time column")
     text = io.StringIO()
@@ -112,7 +110,7 @@ def write_csv(telemetry: Telemetry, path: str | Path) -> Path:
     rows = csv.writer(text, lineterminator="\n")
     for time, row in zip(telemetry.times.tolist(), telemetry.values.tolist(), strict=True):
         rows.writerow([repr(time), *("" if x != x else repr(x) for x in row)])
-    write_text(Path(path).with_suffix(".meta.yaml"), yaml.safe_dump(meta_of(telemetry), sort_keys=False, allow_unicode=True))
+    write_text(Path(path).with_suffix(".meta.yaml"), yaml_text(meta_of(telemetry)))
     return write_text(path, text.getvalue())
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from causaldisc.core.directed import to_dag
+from causaldisc.core.files import yaml_text
 from causaldisc.core.graph import CausalGraph
 from causaldisc.core.plugins import Exporter
 from causaldisc.exporters._files import meta_of, write_export
@@ -25,10 +26,7 @@ class PyrcaYaml(Exporter):
 
     def export(self, graph: CausalGraph, path: Path) -> list[Path]:
         """Write the edges of the DAG."""
-        import yaml
-
         found = to_dag(graph)
         requires = [[e.source, e.target] for e in found.graph.edges]
         body = {"metrics": list(graph.names), "root-nodes": [], "leaf-nodes": [], "forbids": [], "requires": requires}
-        text = yaml.safe_dump({"causal-graph": body}, sort_keys=False, allow_unicode=True)
-        return write_export(path, text, meta=meta_of(graph, self.name, found))
+        return write_export(path, yaml_text({"causal-graph": body}), meta=meta_of(graph, self.name, found))

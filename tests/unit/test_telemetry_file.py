@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from causaldisc.core import csv_table, telemetry_file
@@ -66,6 +66,7 @@ def test_round_trip_keeps_every_bit_and_every_fact(tmp_path, write, name):
         unique=True,
     ),
 )
+@example(cells=[(0.0, 1.0), (-0.0, 5e-324)], names=["a\x85", "b\u2028c"])
 def test_round_trip_of_any_number_and_name(tmp_path_factory, write, name, cells, names):
     if all(a != a for a, _ in cells):
         cells = [(0.0, cells[0][1]), *cells[1:]]
@@ -283,3 +284,31 @@ def test_time_is_no_name_for_a_variable(tmp_path):
     for write, name in WRITERS:
         with pytest.raises(InputError, match="named 'time'"):
             write(Telemetry([[1.0], [2.0]], ["time"]), Path(tmp_path / name))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.binary(max_size=200) | st.text(alphabet='time,a"\n0123.-e:T \r\t#', max_size=60).map(lambda s: ("time,a\n" + s).encode())
+)
+def test_any_bytes_are_telemetry_or_a_named_error(tmp_path_factory, body):
+    path = tmp_path_factory.mktemp("bytes") / "x"
+    path.write_bytes(body)
+    try:
+        assert read_telemetry(path).shape[0] >= 2
+    except InputError as error:
+        assert str(path) in str(error)
+        assert "\n" not in str(error).replace(repr(body), "")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_any_damage_to_a_parquet_is_noticed_or_harmless(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("damage") / "t.parquet"
+    write_parquet(rich_telemetry(), path)
+    body = bytearray(path.read_bytes())
+    body[data.draw(st.integers(4, len(body) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(body)
+    try:
+        read_telemetry(path)
+    except InputError as error:
+        assert str(path) in str(error)
