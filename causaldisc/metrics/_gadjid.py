@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import subprocess
+import sys
+from functools import cache
 
 import numpy as np
 
@@ -81,6 +86,8 @@ def _enter(codes: np.ndarray, a: int, b: int, directed: bool) -> None:
 
 
 def _call(name: str, true: np.ndarray, found: np.ndarray) -> tuple[float, float]:
+    if _pool_process() != os.getpid():
+        return _call_apart(name, true, found)
     import gadjid
 
     try:
@@ -90,4 +97,28 @@ def _call(name: str, true: np.ndarray, found: np.ndarray) -> tuple[float, float]
             raise
         LOG.warning("gadjid refused two graphs that were checked before: %s", str(error).partition("\n")[0])
         return float("nan"), float("nan")
+    return float(share), float(count)
+
+
+@cache
+def _pool_process() -> int:
+    """The process that first called gadjid, and so holds its threads: in a fork of it a call would wait for them for ever."""
+    return os.getpid()
+
+
+_APART = """
+import json, sys, numpy, gadjid
+true, found = numpy.frombuffer(sys.stdin.buffer.read(), dtype=numpy.int8).reshape(2, int(sys.argv[2]), int(sys.argv[2]))
+print(json.dumps(getattr(gadjid, sys.argv[1])(true, found, edge_direction="from row to column")))
+"""
+
+
+def _call_apart(name: str, true: np.ndarray, found: np.ndarray) -> tuple[float, float]:
+    """Call gadjid in a fresh interpreter, which a forked process needs."""
+    command = [sys.executable, "-c", _APART, name, str(len(true))]
+    done = subprocess.run(command, input=true.tobytes() + found.tobytes(), capture_output=True, check=False)
+    if done.returncode:
+        LOG.warning("gadjid failed apart from this forked process: %s", done.stderr.decode(errors="replace").strip()[-200:])
+        return float("nan"), float("nan")
+    share, count = json.loads(done.stdout)
     return float(share), float(count)

@@ -1,6 +1,9 @@
 """Every metric key on examples small enough to be worked by hand; the working stands beside each."""
 
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -236,3 +239,25 @@ def test_two_metrics_may_not_share_a_key(monkeypatch):
     monkeypatch.setattr(type(metrics), "names", lambda self: [*names, "shd"])
     with pytest.raises(InputError, match="'shd'"):
         _plugins()
+
+
+FORKED = """
+import os
+from causaldisc.core.graph import CausalGraph, Edge
+from causaldisc.metrics import score
+
+truth = CausalGraph(["a", "b"], [Edge("a", "b")])
+before = score(CausalGraph(["a", "b"]), truth)
+child = os.fork()
+if child == 0:
+    after = score(CausalGraph(["a", "b"]), truth)
+    os._exit(0 if all(after[k] == before[k] for k in ("sid", "ancestor_aid", "oset_aid")) else 3)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_fork_of_a_process_that_has_scored_can_score():
+    # gadjid's threads do not survive a fork: called there directly, it waits for ever.
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "0"
