@@ -29,7 +29,8 @@ class PC(Algorithm):
     that may be adjacent are tested, required edges stay, and given directions come before those of the data.
 
     Tests grow with the size of neighbourhoods that nothing separates: 60 metrics that follow one unmeasured load take
-    7 s up to three conditions, and ten times as long for every further one. ``max_conditions`` or ``deadline_s`` bound it.
+    7 s up to three conditions, and some fifteen times as long with every further one. ``max_conditions`` or
+    ``deadline_s`` bound it.
 
     >>> from causaldisc.runner.pipeline import discover
     >>> noise = np.random.default_rng(0).normal(size=(500, 3))

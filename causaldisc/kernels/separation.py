@@ -130,7 +130,8 @@ def _portions(pairs: np.ndarray, degrees: np.ndarray, sizes: tuple[int, int]) ->
 def _separate_pairs(R, n, cause, critical, uniform, flat, starts, pairs, low, high, first, found, holding, best):
     """Fill ``found``, ``holding`` and ``best`` pair by pair, sizes ascending; see :func:`separate`."""
     known, candidates = np.empty(len(R), np.bool_), np.empty(len(R), np.int64)
-    factor, picked = np.empty((high + 2, high + 1)), np.empty(high + 1, np.int64)
+    work = known, np.empty((high + 2, high + 1)), np.empty(high + 1, np.int64)
+    basis, results = (R, n, uniform, critical), (found, holding, best)
     total, enough = np.int64(0), False
     for k in range(len(pairs)):
         for size in range(low, high + 1):
@@ -148,38 +149,17 @@ def _separate_pairs(R, n, cause, critical, uniform, flat, starts, pairs, low, hi
                 if count < size or (first and found[k] > 0):
                     continue
                 enough = enough or size == high
-                total += _separating_sets(
-                    R,
-                    n,
-                    uniform,
-                    critical,
-                    end,
-                    other,
-                    candidates,
-                    count,
-                    size,
-                    known,
-                    first,
-                    k,
-                    found,
-                    holding,
-                    best,
-                    factor,
-                    picked,
-                )
+                total += _separating_sets(basis, (end, other), candidates, count, size, first, k, results, work)
                 for a in range(count):
                     known[candidates[a]] = True
     return total, enough
 
 
 @njit(cache=True, error_model="numpy")
-def _separating_sets(
-    R, n, uniform, critical, x, y, candidates, count, size, known, first, k, found, holding, best, factor, picked
-):
-    """Test x and y given every subset of the candidates that has a size and is not all ``known``; return the tests made.
-
-    Subsets are walked depth first over a growing Cholesky factor of (Z, x, y), so that a set costs one row of it.
-    """
+def _separating_sets(basis, ends, candidates, count, size, first, k, results, work):
+    """Test both ends given every subset of the candidates that has a size and is not all known; return the tests made."""
+    # Subsets are walked depth first over a growing Cholesky factor of (Z, ends), so that a set costs one row of it.
+    (R, n, uniform, critical), (found, holding, best), (known, factor, picked), (x, y) = basis, results, work, ends
     made, depth = 0, 0
     picked[0] = -1
     while depth >= 0:
@@ -200,12 +180,11 @@ def _separating_sets(
             if variance < PIVOT:
                 continue
             factor[depth, depth] = math.sqrt(variance)
-            to_x, to_y = R[z, x], R[z, y]
-            for a in range(depth):
-                to_x -= factor[depth, a] * factor[size, a]
-                to_y -= factor[depth, a] * factor[size + 1, a]
-            factor[size, depth] = to_x / factor[depth, depth]
-            factor[size + 1, depth] = to_y / factor[depth, depth]
+            for end in range(2):
+                entry = R[z, ends[end]]
+                for a in range(depth):
+                    entry -= factor[depth, a] * factor[size + end, a]
+                factor[size + end, depth] = entry / factor[depth, depth]
             depth += 1
             picked[depth] = picked[depth - 1]
             continue
