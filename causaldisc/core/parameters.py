@@ -70,17 +70,14 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
     >>> parse_settings(["alpha=0.05", "mechanism=tanh", "device=null"])
     {'alpha': 0.05, 'mechanism': 'tanh', 'device': None}
     """
-    import yaml
+    from causaldisc.core.plain_yaml import load_yaml
 
     parsed: dict[str, Any] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key:
             raise InputError(f"--set must be key=value, got {setting!r}")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"--set {key} must have a plain value, got {text!r}") from error
+        value = load_yaml(text, f"--set {key}")
         # YAML 1.1 reads 1e-3 as text; a user means the number.
         parsed[key] = _as_float(value) if isinstance(value, str) else value
     return parsed

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from causaldisc.core.errors import PriorError, did_you_mean
+from causaldisc.core.errors import InputError, PriorError, did_you_mean
 from causaldisc.core.files import read_text, write_text, yaml_text
 
 HARD_CLAUSES = ("required", "forbidden", "tiers", "roots", "leaves", "calls", "max_lag")
@@ -169,13 +169,12 @@ class ExpertPrior:
     @classmethod
     def load(cls, path: str | Path) -> ExpertPrior:
         """Read a prior from YAML; raises PriorError naming file and clause."""
-        import yaml
+        from causaldisc.core.plain_yaml import load_yaml
 
-        text = read_text(path, limit=16 * 2**20)
         try:
-            data = yaml.safe_load(text)
-        except (yaml.YAMLError, RecursionError) as error:
-            raise PriorError(f"{path}: must be YAML, got {' '.join(str(error).split())[:200]}") from error
+            data = load_yaml(read_text(path, limit=16 * 2**20), str(path))
+        except InputError as error:
+            raise PriorError(str(error)) from error
         return cls.from_dict(data, str(path))
 
 

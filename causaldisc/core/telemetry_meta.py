@@ -58,14 +58,11 @@ def meta_of(telemetry: Telemetry) -> dict[str, Any]:
 
 def meta_beside(source: Path) -> Meta:
     """Read ``NAME.meta.yaml`` (or ``NAME.csv.meta.yaml``) beside ``NAME.csv``; empty when there is none."""
-    import yaml
+    from causaldisc.core.plain_yaml import load_yaml
 
     for beside in (source.with_suffix(".meta.yaml"), source.with_name(source.name + ".meta.yaml")):
         if beside.is_file():
-            try:
-                return parse_meta(yaml.safe_load(read_text(beside, limit=16 * 2**20)), str(beside))
-            except (yaml.YAMLError, RecursionError) as error:
-                raise InputError(f"{beside}: must be YAML, got {' '.join(str(error).split())[:200]}") from error
+            return parse_meta(load_yaml(read_text(beside, limit=16 * 2**20), str(beside)), str(beside))
     return Meta()
 
 

@@ -156,3 +156,18 @@ def test_certificate_catches_what_a_search_lost():
     assert statuses(Edge("a", "b", 0, "tail", "tail")) == ["violated", "kept", "overridden"]
     assert statuses(Edge("a", "b"), Edge("c", "b", 0, "tail", "tail")) == ["kept", "violated", "overridden"]
     assert statuses(Edge("a", "b"), Edge("c", "b")) == ["kept", "kept", "overridden"]
+
+
+def test_a_prior_cannot_run_code_or_grow_in_memory(tmp_path):
+    path = tmp_path / "p.yaml"
+    path.write_text("!!python/object/apply:os.system ['touch owned']")
+    with pytest.raises(PriorError, match=r"p\.yaml: must be YAML"):
+        ExpertPrior.load(path)
+    steps = zip("bcdefghijklm", "abcdefghijkl", strict=True)
+    bomb = "a: &a [x, x, x, x]\n" + "".join(f"{new}: &{new} [*{old}, *{old}]\n" for new, old in steps)
+    path.write_text(bomb)
+    with pytest.raises(PriorError, match="aliases"):
+        ExpertPrior.load(path)
+    path.write_text("[" * 50_000)
+    with pytest.raises(PriorError, match=r"p\.yaml"):
+        ExpertPrior.load(path)
