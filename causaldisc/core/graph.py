@@ -154,7 +154,7 @@ class CausalGraph:
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Node names in column order."""
         return tuple(v.name for v in self.variables)

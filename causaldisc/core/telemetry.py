@@ -88,7 +88,7 @@ class Telemetry:
         _check_columns(self.values, self.names)
         _check_times(self.times, self.environments)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Variable names in column order."""
         return tuple(v.name for v in self.variables)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +68,7 @@ def discover(
     started = time.perf_counter()
     learned = _run(plugin, data, constraints, varying, _generator(seed, plugin.name))
     seconds = time.perf_counter() - started
-    graph = _embed(learned.graph, data, constraints, varying)
-    graph = graph.replace(step_seconds=data.step_seconds, provenance=_provenance(plugin, data, seed))
+    graph = _embed(learned.graph, data, constraints, varying, _provenance(plugin, data, seed))
     return Discovery(
         graph,
         _embed_scores(learned.scores, len(data.names), plugin.max_lag, varying),
@@ -92,6 +91,11 @@ def as_telemetry(telemetry: Any) -> Telemetry:
 
 def versions() -> dict[str, str]:
     """Return the versions of the packages that a result depends on, without importing them."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     found = {}
     for package in _VERSIONED:
         try:
@@ -131,17 +135,20 @@ def _run(plugin: Algorithm, data: Telemetry, constraints: Constraints, varying: 
     return learned
 
 
-def _embed(graph: CausalGraph, data: Telemetry, constraints: Constraints, varying: np.ndarray) -> CausalGraph:
+def _embed(
+    graph: CausalGraph, data: Telemetry, constraints: Constraints, varying: np.ndarray, provenance: dict[str, Any]
+) -> CausalGraph:
     """Put the graph back among all columns; constant ones stay isolated but for edges that the prior requires."""
     left_out = set(range(len(data.names))) - set(varying.tolist())
-    pinned = constraints.pin(np.zeros_like(constraints.allowed, dtype=float))
+    pinned = constraints.pin(np.zeros(constraints.allowed.shape)) if left_out else np.zeros_like(constraints.allowed)
     extra = [
         Edge(data.names[i], data.names[j], int(lag), evidence=("prior",))
         for i, j, lag in zip(*np.nonzero(pinned), strict=True)
         if i in left_out or j in left_out
     ]
-    edges = [replace(e, evidence=tuple(dict.fromkeys(e.evidence))) for e in graph.edges]
-    return graph.replace(variables=data.variables, edges=[*edges, *extra])
+    return graph.replace(
+        variables=data.variables, edges=[*graph.edges, *extra], step_seconds=data.step_seconds, provenance=provenance
+    )
 
 
 def _embed_scores(scores: np.ndarray, n: int, max_lag: int, varying: np.ndarray) -> np.ndarray:
