@@ -16,6 +16,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--level", choices=("metric", "service"), default="metric", help="compare metrics or services (default metric)"
     )
+    parser.add_argument(
+        "--role", metavar="ROLE", help="with --level service: the graph of one role, such as latency (default: merged)"
+    )
     add_json(parser)
 
 
@@ -23,6 +26,6 @@ def run(args: argparse.Namespace) -> int:
     """Read both graphs, score, print."""
     from causaldisc import CausalGraph, score
 
-    values = score(CausalGraph.load(args.graph), CausalGraph.load(args.truth), level=args.level)
+    values = score(CausalGraph.load(args.graph), CausalGraph.load(args.truth), level=args.level, role=args.role)
     emit(values, args.json, table(["metric", "value"], values.items()))
     return 0

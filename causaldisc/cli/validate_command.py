@@ -21,6 +21,16 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--planner", default="coverage", metavar="NAME", help="see `causaldisc list planners` (default coverage)")
     parser.add_argument("--alpha", type=float, default=0.05, help="false-discovery rate of the verdicts (default 0.05)")
+    parser.add_argument(
+        "--delta", type=float, default=0.2, help="smallest effect that matters, in standard deviations (default 0.2)"
+    )
+    parser.add_argument(
+        "--hold",
+        default="parents",
+        metavar="WHICH",
+        help="what is held fixed in a trial: parents (of the effect, by the graph), all, or none (default parents)",
+    )
+    parser.add_argument("--repeats", type=whole, default=1, metavar="N", help="runs of each setting (default 1)")
     add_output(parser, "GRAPH.json")
     add_json(parser)
 
@@ -41,7 +51,18 @@ def run(args: argparse.Namespace) -> int:
         source, seed, parameters = manifest["source"], manifest["seed"], manifest["parameters"]
     check_output(args.output)
     graph = CausalGraph.load(args.graph)
-    marked = validate(graph, source, seed=seed, budget=args.budget, planner=args.planner, alpha=args.alpha, **parameters)
+    marked = validate(
+        graph,
+        source,
+        seed=seed,
+        budget=args.budget,
+        planner=args.planner,
+        alpha=args.alpha,
+        delta=args.delta,
+        hold=args.hold,
+        repeats=args.repeats,
+        **parameters,
+    )
     counts = Counter(e.validation for e in marked.edges)
     facts = {state: counts.get(state, 0) for state in ("confirmed", "refuted", "untested")}
     if not args.output:
