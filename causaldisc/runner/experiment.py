@@ -179,7 +179,9 @@ def _compute(todo: Sequence[Cell], store: Store, launcher: dict[str, Any], pictu
         for outcome in _with_progress(plugin.launch(work, [dict(cell.config) for cell in todo]), len(todo)):
             computed[outcome.key] = outcome
     except KeyboardInterrupt:
-        logger.warning("interrupted with %d of %d cells finished; --resume runs the rest", len(computed), len(todo))
+        # Asked of the store: a worker may have finished a cell that has not been heard of here.
+        done = sum(_is_good(store.load(cell.key)) for cell in todo)
+        logger.warning("interrupted with %d of %d cells done; --resume runs the rest", done, len(todo))
         raise
     return computed
 
