@@ -46,6 +46,9 @@ class _Interventions:
     planner: str = parameter("coverage", "how targets are chosen")
     budget: int = parameter(10, "trials", low=1)
     alpha: float = parameter(0.05, "false discovery rate of the verdicts", low=0, high=1)
+    delta: float = parameter(0.2, "smallest effect that matters, in standard deviations", low=0)
+    hold: str = parameter("parents", "what is held fixed in a trial", choices=("parents", "all", "none"))
+    repeats: int = parameter(1, "runs of each setting", low=1)
 
 
 PRIORS: dict[str, type] = {"none": _Nothing, "source": _Nothing, "file": _PriorFile}
