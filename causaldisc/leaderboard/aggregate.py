@@ -14,6 +14,8 @@ from causaldisc.core.interval import Interval
 from causaldisc.core.outcome import Outcome
 from causaldisc.core.plugins import algorithms
 
+# How a column says under which prior its runs stood.
+_PRIORS = {"none": "", "source": " under its own prior", "file": " under a prior from a file"}
 COST = ("seconds", "cpu_seconds", "peak_memory_mb")
 
 
@@ -75,9 +77,9 @@ def aggregate(outcomes: Sequence[Outcome]) -> Board:
     if not outcomes:
         raise InputError("leaderboard must have at least one outcome, got none; valid: run experiments first (causaldisc run …)")
     row_labels = _labels([_part(o, "algorithm") for o in outcomes])
+    source_labels = _labels([_part(o, "source") for o in outcomes])
     column_labels = [
-        f"{label}, prior {_prior(o)}" if _prior(o) != "none" else label
-        for label, o in zip(_labels([_part(o, "source") for o in outcomes]), outcomes, strict=True)
+        label + _PRIORS.get(_prior(o), f", prior {_prior(o)}") for label, o in zip(source_labels, outcomes, strict=True)
     ]
     groups: dict[str, dict[str, list[Outcome]]] = defaultdict(lambda: defaultdict(list))
     for row, column, outcome in zip(row_labels, column_labels, outcomes, strict=True):
