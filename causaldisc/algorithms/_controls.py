@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from causaldisc.algorithms._orders import reachable
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.discovery import Learned
 from causaldisc.core.graph import DIRECTED, UNDIRECTED, CausalGraph
@@ -101,29 +102,3 @@ def settle(cells: np.ndarray, allowed: np.ndarray, pinned: np.ndarray) -> np.nda
     codes = np.where(kept, DIRECTED, 0).astype(np.int8)
     codes[:, :, 0] = np.where(undirected, UNDIRECTED, np.where(directed, DIRECTED, 0))
     return codes
-
-
-def reachable(matrix: np.ndarray) -> np.ndarray:
-    """Return bool[N, N]: [i, j] = a directed path of one or more edges leads from i to j.
-
-    >>> reachable(np.array([[0, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=bool)).astype(int).tolist()
-    [[0, 1, 1], [0, 0, 1], [0, 0, 0]]
-    """
-    reach = matrix.astype(bool)
-    for k in range(len(reach)):
-        reach |= reach[:, k, None] & reach[k]
-    return reach
-
-
-def random_ranks(must: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return int[N], a random order of the nodes (rank 0 first) in which every edge of an acyclic bool[N, N] runs forward.
-
-    >>> bool(np.diff(random_ranks(np.array([[0, 0], [1, 0]]), np.random.default_rng(0))) == -1)
-    True
-    """
-    import networkx as nx
-
-    keys = rng.random(len(must))
-    graph = nx.from_numpy_array(must.astype(int), create_using=nx.DiGraph)
-    order = list(nx.lexicographical_topological_sort(graph, key=lambda node: keys[node]))
-    return np.argsort(np.asarray(order, dtype=int))

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from causaldisc.algorithms._controls import Claim, Control, random_ranks
+from causaldisc.algorithms._controls import Claim, Control
+from causaldisc.algorithms._orders import random_order
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.parameters import parameter
 from causaldisc.core.telemetry import Telemetry
@@ -33,7 +34,7 @@ class Random(Control):
     def claim(self, telemetry: Telemetry, constraints: Constraints, pinned: np.ndarray, rng: np.random.Generator) -> Claim:
         """Claim one random allowed cell of every pair drawn."""
         n = len(pinned)
-        rank = random_ranks(pinned[:, :, 0], rng)
+        rank = np.argsort(random_order(pinned[:, :, 0], rng))
         ranking = rng.random(pinned.shape)
         drawn = np.triu(rng.random((n, n)) < self.degree / max(n - 1, 1), k=1)
         may = constraints.allowed & ~np.eye(n, dtype=bool)[:, :, None]

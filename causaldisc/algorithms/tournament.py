@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from causaldisc.algorithms._controls import Claim, Control, random_ranks
+from causaldisc.algorithms._controls import Claim, Control
+from causaldisc.algorithms._orders import random_order
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.telemetry import Telemetry
 
@@ -28,7 +29,8 @@ class Tournament(Control):
 
     def claim(self, telemetry: Telemetry, constraints: Constraints, pinned: np.ndarray, rng: np.random.Generator) -> Claim:
         """Claim every pair along the order, at its first allowed lag."""
-        rank = random_ranks(pinned[:, :, 0], rng)
+        rank = np.argsort(random_order(pinned[:, :, 0], rng))
         forward = constraints.allowed & (rank[:, None, None] < rank[None, :, None])
-        forward &= ~pinned.any(axis=2, keepdims=True)
+        joined = pinned.any(axis=2, keepdims=True)
+        forward &= ~(joined | np.swapaxes(joined, 0, 1))
         return Claim(forward & (np.cumsum(forward, axis=2) == 1))
