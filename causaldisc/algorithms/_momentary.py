@@ -92,7 +92,7 @@ class Momentary(Algorithm):
         from causaldisc.kernels.pcmci import no_links, no_parents, select_parents
 
         n, lags = len(search.may), self.max_lag
-        given, room = moments(search.sample.R, search.sample.n, self.pc_alpha), factor(n * lags)
+        given, room = moments(search.sample.R, search.sample.n, self.pc_alpha), factor(n * lags + 1)
         parents, links = no_parents(n, lags), no_links(n, lags)
         most = n * lags if self.max_conditions is None else self.max_conditions
         for j in range(n if lags else 0):
@@ -108,7 +108,7 @@ class Momentary(Algorithm):
 
         parents, _ = self.select(search)
         given, largest = moments(search.sample.R, search.sample.n, self.alpha), int(parents.sizes.max(initial=0))
-        room, links = factor(2 * largest, len(given.R), largest), no_links(len(search.may), self.max_lag)
+        room, links = factor(2 * largest + 1, len(given.R), largest), no_links(len(search.may), self.max_lag)
         for j in range(len(search.may)):
             if not search.go_on():
                 break

@@ -53,7 +53,7 @@ class PCMCIPlus(Momentary):
 
         parents, links = self.select(search)
         given = moments(search.sample.R, search.sample.n, self.alpha)
-        room = factor(2 * int(parents.sizes.max(initial=0)) + len(search.may))
+        room = factor(2 * int(parents.sizes.max(initial=0)) + len(search.may) + 1)
         present = self._skeleton(search, given, room, parents, links)
         log_p = log_p_of(links)
         _agree(search, links.value, log_p)

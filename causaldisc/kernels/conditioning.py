@@ -1,7 +1,7 @@
 """Partial correlations with one target by a growing Cholesky factor, and their t test.
 
 A conditioning set is a factor: :func:`grow` adds a column to it, a smaller ``size`` takes the last columns away, and
-:func:`judge` tests a column against the target given those that are in. Sets that share a beginning share its work.
+:func:`judge` tests the last column against the target given those before it. Sets that share a beginning share its work.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from causaldisc.kernels.compiled import kernel
 
 # An int or an integer of numpy: numba does not tell them apart.
 Index = Any
@@ -28,15 +29,13 @@ class Moments(NamedTuple):
     R : float[M, M], symmetric, unit diagonal.
     n : float[M, M], rows behind each pair, whole numbers.
     uniform : whether all of ``n`` are the same.
-    critical : float[n.max() + 1], smallest significant correlation by degrees of freedom; NaN = not yet worked out.
-    log_alpha : natural logarithm of the level.
+    critical : float[n.max() + 1], smallest absolute correlation that is significant, by degrees of freedom.
     """
 
     R: np.ndarray
     n: np.ndarray
     uniform: bool
     critical: np.ndarray
-    log_alpha: float
 
 
 class Factor(NamedTuple):
@@ -44,12 +43,12 @@ class Factor(NamedTuple):
 
     Attributes
     ----------
-    rows : float[K + 1, K], row k holds the factor left of its diagonal; one row more serves the column under test.
+    rows : float[K, K], row k holds the factor left of its diagonal.
     columns : int[K], the columns in the factor.
     notes : float[4, K + 1], of column k: ``SCALE``, one over the diagonal, and ``TARGET``, the entry of the row that the
         target would have; of the first k columns: ``LEFT``, variance of the target that they leave, and ``FEWEST``, fewest
         rows behind any pair among them and the target.
-    base : float[M, B], rows of all columns in a factor that begins with some B columns fixed by :func:`fix`.
+    base : float[M, B], rows of all columns in a factor that begins with some fixed B columns.
     """
 
     rows: np.ndarray
@@ -62,91 +61,97 @@ SCALE, TARGET, LEFT, FEWEST = range(4)
 
 
 def moments(R: np.ndarray, n: np.ndarray, alpha: float) -> Moments:
-    """Return the moments, with the level of the tests, in the memory layout that the kernels are compiled for."""
-    n = np.array(n, dtype=float, order="C")
+    """Return the moments, with the level of the tests, in the memory layout that the kernels are compiled for.
+
+    >>> given = moments(np.eye(2), np.full((2, 2), 12.0), 0.05)
+    >>> round(float(given.critical[10]), 4), given.uniform
+    (0.576, True)
+    """
+    from scipy.special import stdtrit
+
+    # Arrays that cannot be written to, or in another order, would compile everything once more.
+    R, n = (np.require(array, float, ["C", "W"]) for array in (R, n))
+    freedom = np.arange(int(n.max(initial=0.0)) + 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.abs(stdtrit(freedom, 0.5 * alpha))
+        critical = 1.0 / np.sqrt(1.0 + freedom / t / t)
     uniform = bool(n.size == 0 or n.min() == n.max())
-    critical = np.full(int(n.max(initial=0.0)) + 1, np.nan)
-    return Moments(np.array(R, dtype=float, order="C"), n, uniform, critical, math.log(alpha) if alpha > 0 else -math.inf)
+    return Moments(R, n, uniform, np.where(t > 0.0, critical, 0.0))
 
 
 def factor(capacity: int, columns: int = 0, base: int = 0) -> Factor:
-    """Return room for a factor of so many columns, the first ``base`` of which may be fixed among ``columns``.
+    """Return room for a factor of so many columns, the one under test included.
+
+    ``base`` of them may be fixed, for so many ``columns`` to test.
 
     >>> R = np.array([[1.0, 0.5, 0.5], [0.5, 1.0, 0.25], [0.5, 0.25, 1.0]])
-    >>> given, room = moments(R, np.full((3, 3), 100.0), 0.01), factor(2)
-    >>> size = grow(given, room, 0, 0, 0, 2)
-    >>> judge(given, room, 0, size, 1, 2, 1, np.zeros(2, np.int64))
+    >>> given, room, wanted = moments(R, np.full((3, 3), 100.0), 0.01), factor(2), np.array([0, 1])
+    >>> grown = grow(given, room, 0, 0, wanted, 0, 2, 2)
+    >>> judge(given, room, 1, grown, 1, 2, 1, np.zeros(2, np.int64))
     (0.0, 97.0, False)
     """
     k = max(int(capacity), 1)
-    return Factor(np.zeros((k + 1, k)), np.zeros(k, np.int64), np.zeros((4, k + 1)), np.zeros((columns, base)))
+    return Factor(np.zeros((k, k)), np.zeros(k, np.int64), np.zeros((4, k + 1)), np.zeros((columns, base)))
 
 
-@njit(cache=True, error_model="numpy")
-def fix(moments: Any, factor: Any, size: Index, y: Index) -> None:
-    """Work out the rows that all columns would have in the factor as it stands, for use as a ``base`` of that size."""
-    for column in range(len(moments.R)):
-        _solve(moments, factor, 0 * size, size, column, y)
-        for k in range(size):
-            factor.base[column, k] = factor.rows[size, k]
+@kernel(fastmath={"reassoc", "contract"})
+def grow(moments: Any, factor: Any, base: Index, size: Index, wanted: np.ndarray, first: Index, last: Index, y: Index) -> Index:
+    """Add the columns ``wanted[first:last]`` to a factor of ``size`` columns, except those that others in it determine.
 
+    Parameters
+    ----------
+    base : how many of the columns in the factor are those of ``factor.base``.
+    y : the target; it has to be the same from the first column on.
 
-@njit(cache=True, fastmath={"reassoc", "contract"}, error_model="numpy")
-def _solve(moments: Any, factor: Any, base: Index, size: Index, column: Index, y: Index) -> tuple[float, float, float]:
-    """Write the row that a column would have as the next one of the factor.
-
-    Returns the variance left of the column, its covariance left with the target, and the fewest rows behind any pair.
+    Returns
+    -------
+    The new size. The row of the last column is there even if the column was left out.
     """
     R, rows, columns, notes = moments.R, factor.rows, factor.columns, factor.notes
-    if size == 0:
-        notes[LEFT, 0], notes[FEWEST, 0] = 1.0, moments.n[y, y]
-    left, shared = 1.0, R[column, y]
-    for k in range(size):
-        if k < base:
+    notes[LEFT, 0], notes[FEWEST, 0] = 1.0, moments.n[y, y]
+    for place in range(first, last):
+        column = wanted[place]
+        left, shared = 1.0, R[column, y]
+        for k in range(base):
             entry = factor.base[column, k]
-        else:
+            rows[size, k] = entry
+            left -= entry * entry
+            shared -= entry * notes[TARGET, k]
+        for k in range(base, size):
             entry = R[column, columns[k]]
             for q in range(k):
                 entry -= rows[k, q] * rows[size, q]
             entry *= notes[SCALE, k]
-        rows[size, k] = entry
-        left -= entry * entry
-        shared -= entry * notes[TARGET, k]
-    fewest = min(moments.n[column, y], notes[FEWEST, size])
-    if not moments.uniform:
-        for k in range(size):
-            fewest = min(fewest, moments.n[column, columns[k]])
-    return left, shared, fewest
+            rows[size, k] = entry
+            left -= entry * entry
+            shared -= entry * notes[TARGET, k]
+        if left < PIVOT:
+            continue
+        fewest = min(moments.n[column, y], notes[FEWEST, size])
+        if not moments.uniform:
+            for k in range(size):
+                fewest = min(fewest, moments.n[column, columns[k]])
+        scale = 1.0 / math.sqrt(left)
+        shared *= scale
+        columns[size] = column
+        notes[SCALE, size], notes[TARGET, size] = scale, shared
+        notes[LEFT, size + 1], notes[FEWEST, size + 1] = notes[LEFT, size] - shared * shared, fewest
+        size += 1
+    return size
 
 
-@njit(cache=True, error_model="numpy")
-def grow(moments: Any, factor: Any, base: Index, size: Index, column: Index, y: Index) -> Index:
-    """Add a column to a factor of ``size`` columns and return the new size; a column that those determine is left out.
-
-    The first column fixes the target y of all that follow.
-    """
-    left, shared, fewest = _solve(moments, factor, base, size, column, y)
-    if left < PIVOT:
-        return size
-    scale = 1.0 / math.sqrt(left)
-    notes, entry = factor.notes, shared * scale
-    factor.columns[size] = column
-    notes[SCALE, size], notes[TARGET, size] = scale, entry
-    notes[LEFT, size + 1], notes[FEWEST, size + 1] = notes[LEFT, size] - entry * entry, fewest
-    return size + 1
-
-
-@njit(cache=True, error_model="numpy")
+@kernel
 def judge(
-    moments: Any, factor: Any, base: Index, size: Index, x: Index, y: Index, conditions: Index, tally: np.ndarray
+    moments: Any, factor: Any, size: Index, grown: Index, x: Index, y: Index, conditions: Index, tally: np.ndarray
 ) -> tuple[float, float, bool]:
-    """Test x and the target y given the first ``size`` columns.
+    """Test x and the target y given the first ``size`` columns, after x was added to them by :func:`grow`.
 
     Where the conditions determine x or y there is no residual to correlate. Those conditions that x, y and the conditions
     before them determine are then left out: an adjacency is never given up for a deterministic relation.
 
     Parameters
     ----------
+    grown : size of the factor with x.
     conditions : how many cost a degree of freedom: redundant ones do.
     tally : int[2], counts the tests, and those whose conditions had to be cut.
 
@@ -155,60 +160,42 @@ def judge(
     (partial correlation, its degrees of freedom, whether it is significant)
     """
     tally[0] += 1
-    left_x, shared, fewest = _solve(moments, factor, base, size, x, y)
-    left_y, freedom = factor.notes[LEFT, size], fewest - 2.0 - conditions
-    if left_x >= PIVOT and left_y >= PIVOT:
-        r = shared / math.sqrt(left_x * left_y)
+    notes = factor.notes
+    freedom = notes[FEWEST, grown] - 2.0 - conditions
+    if grown > size and notes[LEFT, size] >= PIVOT:
+        r = notes[TARGET, size] / math.sqrt(notes[LEFT, size])
     else:
         tally[1] += 1
+        freedom = min(freedom, moments.n[x, y] - 2.0 - conditions)
         r = _pruned(moments, factor, size, x, y)
     r = max(-1.0, min(1.0, r))
-    return r, freedom, freedom >= 1.0 and abs(r) >= _critical(moments, freedom)
+    return r, freedom, freedom >= 1.0 and abs(r) >= moments.critical[int(freedom)]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _pruned(moments: Any, factor: Any, size: Index, x: Index, y: Index) -> float:
     """Partial correlation given those conditions that x, y and the conditions before them do not determine."""
-    room, zero = size + 2, 0 * size
-    spare = Factor(np.empty((room + 1, room)), np.empty(room, np.int64), np.empty((4, room + 1)), factor.base)
-    # Two rounds: the first finds the conditions to keep, behind x and y; the second puts them in alone.
-    kept, end = zero, room
-    for step in range(2 * room):
-        if step == room:
-            kept, end = zero, kept
-        if step < room:
-            column = x if step == 0 else y if step == 1 else factor.columns[step - 2]
-        elif step - room + 2 < end:
-            column = spare.columns[step - room + 2]
-        else:
-            break
-        kept = grow(moments, spare, zero, kept, column, y)
-        if step == 1 and kept < 2:
-            return moments.R[x, y]
-    left, shared, _ = _solve(moments, spare, zero, kept, x, y)
-    left *= spare.notes[LEFT, kept]
-    return shared / math.sqrt(left) if left > 0.0 else 0.0
+    room, zero = size + 3, 0 * size
+    spare = Factor(np.empty((room, room)), np.empty(room, np.int64), np.empty((4, room + 1)), factor.base)
+    wanted = np.empty(room, np.int64)
+    wanted[0], wanted[1] = x, y
+    for k in range(size):
+        wanted[k + 2] = factor.columns[k]
+    kept = zero
+    # The first round finds the conditions to keep, behind x and y; the second puts them in alone, and x last.
+    for step in range(2):
+        kept = grow(moments, spare, zero, zero, wanted, zero, size + 2 if step == 0 else kept - 1, y)
+        if step == 0:
+            if kept < 2 or spare.columns[1] != y:
+                return moments.R[x, y]
+            for k in range(2, kept):
+                wanted[k - 2] = spare.columns[k]
+            wanted[kept - 2] = x
+    left = spare.notes[LEFT, kept - 1]
+    return spare.notes[TARGET, kept - 1] / math.sqrt(left) if left > 0.0 else 0.0
 
 
-@njit(cache=True, error_model="numpy")
-def _critical(moments: Any, freedom: float) -> float:
-    """Smallest absolute correlation that is significant, by bisection when first asked for."""
-    place = int(freedom)
-    high = moments.critical[place]
-    if high == high:
-        return high
-    low, high, middle = 0.0, 1.0, 0.5
-    while low < middle < high:
-        if log_p(middle, freedom) <= moments.log_alpha:
-            high = middle
-        else:
-            low = middle
-        middle = 0.5 * (low + high)
-    moments.critical[place] = high
-    return high
-
-
-@njit(cache=True, error_model="numpy")
+@kernel
 def log_p(r: float, freedom: float) -> float:
     """Natural logarithm of the two-sided p-value of a correlation by Student's t; 0.0 without a degree of freedom.
 
@@ -242,7 +229,7 @@ def log_p(r: float, freedom: float) -> float:
     return math.log1p(-math.exp(front) * fraction / first)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def log_p_values(value: np.ndarray, freedom: np.ndarray, out: np.ndarray) -> None:
     """Write :func:`log_p` of flat arrays."""
     for k in range(len(value)):

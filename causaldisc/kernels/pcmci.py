@@ -12,9 +12,9 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
-from causaldisc.kernels.conditioning import Index, fix, grow, judge, log_p_values
+from causaldisc.kernels.compiled import kernel
+from causaldisc.kernels.conditioning import Index, grow, judge, log_p_values
 
 
 class Parents(NamedTuple):
@@ -53,7 +53,7 @@ def no_parents(n: int, max_lag: int) -> Parents:
     return Parents(np.zeros((n, max(n * max_lag, 1)), np.int64), np.zeros(n, np.int64))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def select_parents(
     moments: Any,
     factor: Any,
@@ -87,20 +87,19 @@ def select_parents(
     level, sizes[0] = zero, 0
     while level <= max_conditions and count - 1 >= level:
         for k in range(level):
-            sizes[k + 1] = grow(moments, factor, zero, sizes[k], order[k], j)
+            sizes[k + 1] = grow(moments, factor, zero, sizes[k], order, k, k + 1, j)
         # Weaker candidates share the factor of the `level` strongest; a strong one trades its place there for the next,
         # last first, so that the rows before its place stay as they are.
         for step in range(count):
             k = level + step if step < count - level else count - 1 - step
-            size = sizes[min(level, k)]
-            for other in range(k + 1, level + 1):
-                size = grow(moments, factor, zero, size, order[other], j)
             i, lag = order[k] % n, order[k] // n
             kept[k] = must[i, j, lag]
             if kept[k]:
                 strength[k] = 1.0
                 continue
-            r, freedom, kept[k] = judge(moments, factor, zero, size, order[k], j, level, tally)
+            size = grow(moments, factor, zero, sizes[min(level, k)], order, k + 1, level + 1, j)
+            grown = grow(moments, factor, zero, size, order, k, k + 1, j)
+            r, freedom, kept[k] = judge(moments, factor, size, grown, order[k], j, level, tally)
             strength[k] = min(strength[k], abs(r))
             if not kept[k]:
                 links.value[i, j, lag], links.freedom[i, j, lag] = r, freedom
@@ -111,7 +110,7 @@ def select_parents(
         parents.columns[j, k] = order[k]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _sort(order: np.ndarray, strength: np.ndarray, kept: np.ndarray, total: Index, n: Index) -> Index:
     """Move those kept to the front, strongest first, ties by variable and lag, and return how many they are."""
     count = 0
@@ -131,13 +130,15 @@ def _sort(order: np.ndarray, strength: np.ndarray, kept: np.ndarray, total: Inde
     return count
 
 
-@njit(cache=True, error_model="numpy")
-def given(moments: Any, factor: Any, parents: Any, n: Index, i: Index, lag: Index, j: Index) -> tuple[Index, Index]:
+@kernel
+def given(
+    moments: Any, factor: Any, parents: Any, n: Index, i: Index, lag: Index, j: Index, wanted: np.ndarray
+) -> tuple[Index, Index]:
     """Build the factor of the momentary conditions of i(t - lag) → j(t): the parents of j and those of i, shifted by the lag.
 
-    Returns (size of the factor, number of conditions).
+    Returns (size of the factor, number of conditions); ``wanted`` is room for the columns.
     """
-    size, conditions = 0 * j, 0 * j
+    count = 0 * j
     own = parents.sizes[j]
     for k in range(own + parents.sizes[i]):
         column = parents.columns[j, k] if k < own else parents.columns[i, k - own] + lag * n
@@ -145,41 +146,51 @@ def given(moments: Any, factor: Any, parents: Any, n: Index, i: Index, lag: Inde
         for q in range(own if k >= own else 0):
             known |= parents.columns[j, q] == column
         if not known:
-            size = grow(moments, factor, 0 * j, size, column, j)
-            conditions += 1
-    return size, conditions
+            wanted[count] = column
+            count += 1
+    return grow(moments, factor, 0 * j, 0 * j, wanted, 0 * j, count, j), count
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def judge_links(moments: Any, factor: Any, may: np.ndarray, j: Index, parents: Any, links: Any, tally: np.ndarray) -> None:
     """Test every link into variable j given the parents of j and those of the source, shifted by its lag (MCI), in place.
 
     At lag 0 a test says the same of both directions: it is made once, with the smaller index as source.
     """
     n, lags, zero = len(may), may.shape[2] - 1, np.int64(0)
-    of_target = np.zeros(len(moments.R), np.bool_)
-    base = zero
-    for k in range(parents.sizes[j]):
+    own = parents.sizes[j]
+    wanted, of_target = np.empty(len(moments.R), np.int64), np.zeros(len(moments.R), np.bool_)
+    for k in range(own):
         of_target[parents.columns[j, k]] = True
-        base = grow(moments, factor, zero, base, parents.columns[j, k], j)
-    fix(moments, factor, base, j)
+    base = grow(moments, factor, zero, zero, parents.columns[j], zero, own, j)
+    # What all columns would have in that factor, once for all tests.
+    for column in range(len(moments.R)):
+        wanted[0] = column
+        grow(moments, factor, zero, base, wanted, zero, zero + 1, j)
+        for k in range(base):
+            factor.base[column, k] = factor.rows[base, k]
     # A source among the parents of j leaves its conditions, so that the factor cannot begin with all of them: those come last.
     for among in range(2):
         for i in range(n):
             for lag in range(lags + 1):
-                x, wanted = lag * n + i, may[i, j, lag] or (lag == 0 and may[j, i, 0])
-                if of_target[x] != (among == 1) or not wanted or (lag == 0 and i >= j):
+                x, tested = lag * n + i, may[i, j, lag] or (lag == 0 and may[j, i, 0])
+                if of_target[x] != (among == 1) or not tested or (lag == 0 and i >= j):
                     continue
+                count, fixed, begin = zero, base, base
                 if among:
-                    size, conditions = given(moments, factor, parents, n, i, lag, j)
+                    begin, conditions = given(moments, factor, parents, n, i, lag, j, wanted)
+                    fixed = zero
                 else:
-                    size, conditions = base, parents.sizes[j]
                     for k in range(parents.sizes[i]):
                         column = parents.columns[i, k] + lag * n
                         if not of_target[column]:
-                            size = grow(moments, factor, base, size, column, j)
-                            conditions += 1
-                r, freedom, _ = judge(moments, factor, zero if among else base, size, x, j, conditions, tally)
+                            wanted[count] = column
+                            count += 1
+                    conditions = own + count
+                wanted[count] = x
+                grown = grow(moments, factor, fixed, begin, wanted, zero, count + 1, j)
+                size = grown - 1 if factor.columns[grown - 1] == x else grown
+                r, freedom, _ = judge(moments, factor, size, grown, x, j, conditions, tally)
                 links.value[i, j, lag], links.freedom[i, j, lag] = r, freedom
                 if lag == 0:
                     links.value[j, i, 0], links.freedom[j, i, 0] = r, freedom

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from causaldisc.kernels.compiled import kernel
 from causaldisc.kernels.conditioning import Index, grow, judge, log_p
 from causaldisc.kernels.pcmci import given
 
@@ -18,7 +18,7 @@ from causaldisc.kernels.pcmci import given
 MOST = 2**18
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _scan(
     moments: Any,
     factor: Any,
@@ -47,7 +47,8 @@ def _scan(
     votes : int[N], counts for each variable the separating subsets that hold it.
     tally : int[3], see :func:`judge`; then the scans that were cut short.
     """
-    picked, sizes = np.empty(size + 1, np.int64), np.empty(size + 1, np.int64)
+    picked, sizes, last = np.empty(size + 1, np.int64), np.empty(size + 1, np.int64), np.empty(1, np.int64)
+    last[0] = x
     sizes[0], picked[0], depth, found, made = base, -1, 0 * size, 0, 0
     while depth >= 0:
         if depth < size:
@@ -55,7 +56,8 @@ def _scan(
             if picked[depth] > count - size + depth:
                 depth -= 1
                 continue
-            sizes[depth + 1] = grow(moments, factor, 0 * size, sizes[depth], pool[picked[depth]], y)
+            place = picked[depth]
+            sizes[depth + 1] = grow(moments, factor, 0 * size, sizes[depth], pool, place, place + 1, y)
             depth += 1
             if depth < size:
                 picked[depth] = picked[depth - 1]
@@ -70,7 +72,8 @@ def _scan(
             tally[2] += 1
             break
         made += 1
-        r, freedom, significant = judge(moments, factor, 0 * size, sizes[size], x, y, conditions + size, tally)
+        grown = grow(moments, factor, 0 * size, sizes[size], last, 0 * size, 0 * size + 1, y)
+        r, freedom, significant = judge(moments, factor, sizes[size], grown, x, y, conditions + size, tally)
         if first:
             same = freedom == worst[1] and size > 0
             if size == 0 or (abs(r) <= abs(worst[0]) if same else log_p(r, freedom) >= log_p(worst[0], worst[1])):
@@ -85,7 +88,7 @@ def _scan(
     return found
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def judge_pairs(
     moments: Any,
     factor: Any,
@@ -112,7 +115,7 @@ def judge_pairs(
     """
     n = len(present)
     pool, votes, known = np.empty(n, np.int64), np.empty(n, np.int64), np.zeros(n, np.bool_)
-    worst = np.empty(3)
+    worst, wanted = np.empty(3), np.empty(len(moments.R), np.int64)
     for p in range(len(pairs)):
         i, j, lag = pairs[p, 0], pairs[p, 1], pairs[p, 2]
         if not present[i, j, lag]:
@@ -122,7 +125,7 @@ def judge_pairs(
             if near[j, q] != i or lag > 0:
                 pool[count] = near[j, q]
                 count += 1
-        base, conditions = given(moments, factor, parents, n, i, lag, j)
+        base, conditions = given(moments, factor, parents, n, i, lag, j, wanted)
         worst[0], worst[1], worst[2] = links.value[i, j, lag], links.freedom[i, j, lag], weakest[i, j, lag]
         found = _scan(moments, factor, base, conditions, lag * n + i, j, pool, count, level, True, known, worst, votes, tally)
         stays = must[i, j, lag] or (lag == 0 and must[j, i, 0])
@@ -137,7 +140,7 @@ def judge_pairs(
             weakest[j, i, 0] = weakest[i, j, 0]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def count_votes(
     moments: Any,
     factor: Any,
@@ -161,10 +164,10 @@ def count_votes(
     found, votes : int[P], int[P, N]: separating subsets, and how many of them hold a variable.
     """
     n = len(degree)
-    known, worst = np.zeros(n, np.bool_), np.empty(3)
+    known, worst, wanted = np.zeros(n, np.bool_), np.empty(3), np.empty(len(moments.R), np.int64)
     for p in range(len(pairs)):
         i, j, lag = pairs[p, 0], pairs[p, 1], pairs[p, 2]
-        base, conditions = given(moments, factor, parents, n, i, lag, j)
+        base, conditions = given(moments, factor, parents, n, i, lag, j, wanted)
         for side in range(1 if lag else 2):
             end = i if side else j
             for size in range(side, largest[degree[end]] + 1):

@@ -1,0 +1,44 @@
+"""Compilation of kernels, cached on disk for as long as no kernel changes.
+
+numba checks the file of a function before it uses the machine code it kept, but not the files of what that function calls,
+whose code is part of it: after a change in one file, kernels in another would run the old code on new arrays. Here the whole
+folder counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from numba import njit
+
+
+def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Compile a function without Python objects, with numpy's rules for division, and keep the machine code on disk.
+
+    ``options`` are those of ``numba.njit``.
+
+    >>> @kernel
+    ... def double(x):
+    ...     return 2 * x
+    >>> double(21)
+    42
+    """
+    if function is None:
+        return partial(kernel, **options)
+    dispatcher: Any = njit(error_model="numpy", **options)(function)
+    if Path(function.__code__.co_filename).parent == Path(__file__).parent:
+        dispatcher.enable_caching()
+        kept = dispatcher._cache._cache_file
+        kept._source_stamp = (kept._source_stamp, _folder_stamp())
+    return dispatcher
+
+
+@cache
+def _folder_stamp() -> str:
+    """Hash of the source of all kernels."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
