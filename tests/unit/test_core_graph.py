@@ -114,7 +114,7 @@ def test_cycles_are_refused_at_lag_zero_only():
     ],
 )
 def test_damaged_files_are_named(damage):
-    with pytest.raises(InputError, match="^here: ") as caught:
+    with pytest.raises(InputError, match=r"^here: ") as caught:
         from_json(damage(to_json(LAGGED)), "here")
     assert "\n" not in str(caught.value)
 
