@@ -140,7 +140,10 @@ def _embed(
 ) -> CausalGraph:
     """Put the graph back among all columns; constant ones stay isolated but for edges that the prior requires."""
     left_out = set(range(len(data.names))) - set(varying.tolist())
-    pinned = constraints.pin(np.zeros(constraints.allowed.shape)) if left_out else np.zeros_like(constraints.allowed)
+    # Any lag would do where nothing varies; the past cannot close a cycle with what the algorithm found at lag 0.
+    past_first = np.roll(np.arange(constraints.max_lag + 1)[::-1], 1)
+    shape = constraints.allowed.shape
+    pinned = constraints.pin(np.broadcast_to(past_first, shape)) if left_out else np.zeros(shape, dtype=bool)
     extra = [
         Edge(data.names[i], data.names[j], int(lag), evidence=("prior",))
         for i, j, lag in zip(*np.nonzero(pinned), strict=True)
