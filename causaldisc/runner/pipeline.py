@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from causaldisc.core.certificate import certify
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.discovery import Discovery, Learned
 from causaldisc.core.errors import InputError
-from causaldisc.core.graph import CausalGraph, Edge
+from causaldisc.core.graph import CausalGraph, Edge, acyclic
 from causaldisc.core.parameters import values_of
 from causaldisc.core.plugins import Algorithm, algorithms
 from causaldisc.core.prior import ExpertPrior
@@ -149,9 +149,26 @@ def _embed(
         for i, j, lag in zip(*np.nonzero(pinned), strict=True)
         if i in left_out or j in left_out
     ]
-    return graph.replace(
-        variables=data.variables, edges=[*graph.edges, *extra], step_seconds=data.step_seconds, provenance=provenance
-    )
+    edges = _giving_way(graph.edges, [e for e in extra if e.lag == 0], {name: k for k, name in enumerate(data.names)})
+    return graph.replace(variables=data.variables, edges=[*edges, *extra], step_seconds=data.step_seconds, provenance=provenance)
+
+
+def _giving_way(edges: Sequence[Edge], forced: Sequence[Edge], place: Mapping[str, int]) -> list[Edge]:
+    """Leave out the weakest lag-0 edges found that close a cycle with edges forced upon constant columns.
+
+    The algorithm could not know of those: at lag 0 a required x → c → y orders x and y even when c is constant.
+    """
+    if not forced:
+        return list(edges)
+    instant, kept = np.zeros((len(place), len(place)), dtype=bool), set()
+    for edge in [*forced, *sorted(edges, key=lambda e: ("prior" not in e.evidence, -abs(e.strength or 0.0)))]:
+        trial = np.array(instant)
+        if edge.lag == 0 and edge.is_directed:
+            trial[place[edge.source], place[edge.target]] = True
+        if acyclic(trial):
+            instant = trial
+            kept.add(edge)
+    return [e for e in edges if e in kept]
 
 
 def _embed_scores(scores: np.ndarray, n: int, max_lag: int, varying: np.ndarray) -> np.ndarray:
