@@ -19,6 +19,7 @@ Index = Any
 PIVOT = 1e-10
 # 1 - r² of a perfect correlation, for a finite logarithm of its p-value.
 TINY = 1e-18
+HALF_LOG_PI = 0.5 * math.log(math.pi)
 
 
 class Moments(NamedTuple):
@@ -209,7 +210,7 @@ def log_p(r: float, freedom: float) -> float:
     if freedom < 1.0 or square <= 0.0:
         return 0.0
     a, x = 0.5 * freedom, max((1.0 - r) * (1.0 + r), TINY)
-    front = a * math.log(x) + 0.5 * math.log(square) - math.lgamma(a) - math.lgamma(0.5) + math.lgamma(a + 0.5)
+    front = a * math.log(x) + 0.5 * math.log(square) + math.lgamma(a + 0.5) - math.lgamma(a) - HALF_LOG_PI
     direct = x < (a + 1.0) / (a + 2.5)
     first, second, where = (a, 0.5, x) if direct else (0.5, a, square)
     # Continued fraction by Lentz's method; it converges fast below the mean of the distribution.

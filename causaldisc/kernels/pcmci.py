@@ -97,9 +97,14 @@ def select_parents(
             if kept[k]:
                 strength[k] = 1.0
                 continue
-            size = grow(moments, factor, zero, sizes[min(level, k)], order, k + 1, level + 1, j)
-            grown = grow(moments, factor, zero, size, order, k, k + 1, j)
-            r, freedom, kept[k] = judge(moments, factor, size, grown, order[k], j, level, tally)
+            if level == 0:  # most tests by far, and nothing to condition on
+                r, freedom = moments.R[order[k], j], moments.n[order[k], j] - 2.0
+                kept[k] = freedom >= 1.0 and abs(r) >= moments.critical[int(freedom)]
+                tally[0] += 1
+            else:
+                size = grow(moments, factor, zero, sizes[min(level, k)], order, k + 1, level + 1, j)
+                grown = grow(moments, factor, zero, size, order, k, k + 1, j)
+                r, freedom, kept[k] = judge(moments, factor, size, grown, order[k], j, level, tally)
             strength[k] = min(strength[k], abs(r))
             if not kept[k]:
                 links.value[i, j, lag], links.freedom[i, j, lag] = r, freedom

@@ -1,0 +1,73 @@
+"""Correlations of variables and their lagged copies over all windows of complete series, without a copy of the windows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Below this share of its second moment a column's variance is rounding.
+_ROUNDING = 1e-12
+
+
+def window_correlation(values: np.ndarray, environments: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what :func:`causaldisc.kernels.moments.pairwise_correlation` says of lagged copies, several times faster.
+
+    Windows of ``depth`` + 1 rows lie in one environment, each of which has means of its own; every environment beyond the
+    first costs one row.
+
+    Parameters
+    ----------
+    values : float[T, N], nothing missing; at least one environment is longer than ``depth``.
+    environments : int[T], each environment one block of rows.
+
+    Returns
+    -------
+    R : float[M, M], M = N * (depth + 1), column ``lag * N + i`` is variable i at t - lag; 0 beside a column without variance.
+    n : float[M, M], the rows behind every pair, all the same.
+
+    >>> R, n = window_correlation(np.array([[1.0], [2.0], [4.0], [3.0]]), np.zeros(4), 1)
+    >>> R.round(3).tolist(), float(n[0, 0])
+    ([[1.0, 0.327], [0.327, 1.0]], 3.0)
+    """
+    columns = values.shape[1] * (depth + 1)
+    cross, moment, rows = np.zeros((columns, columns)), np.zeros(columns), 1
+    borders = np.flatnonzero(np.diff(environments)) + 1
+    parts = [part for part in np.split(values, borders) if len(part) > depth]
+    # Scaled by the data as a whole, so that squares stay within range and environments within proportion.
+    largest = np.abs(values - values.mean(axis=0)).max(axis=0)
+    for part in parts:
+        # About the median, so that an outlier shifts no window that it is not in.
+        centred = part - np.median(part, axis=0)
+        products, sums = _products(centred / np.where(largest > 0, largest, 1.0), depth)
+        moment += np.diag(products)
+        cross += products - np.outer(sums, sums) / (len(part) - depth)
+        rows += len(part) - depth - 1
+    variance = np.diag(cross).copy()
+    scale = np.zeros(columns)
+    np.divide(1.0, np.sqrt(np.abs(variance)), out=scale, where=variance > _ROUNDING * moment)
+    R = np.clip(cross * scale * scale[:, None], -1.0, 1.0)
+    np.fill_diagonal(R, 1.0)
+    return R, np.full(R.shape, float(rows))
+
+
+def _products(x: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of products and sums of the columns of all windows of float[T, N].
+
+    The sums for two lags share all rows with those for two other lags equally far apart, except a few at either end: those
+    are added by themselves. (Taking rows away instead would lose precision to an outlier.)
+    """
+    rows, n = x.shape
+    products, sums = np.empty((depth + 1, n, depth + 1, n)), np.empty((depth + 1, n))
+    for lag in range(depth + 1):
+        sums[lag] = x[depth - lag : rows - lag].sum(axis=0)
+    for gap in range(depth + 1):
+        end = rows - depth + gap
+        shared = x[depth:end].T @ x[depth - gap : end - gap] if end > depth else None
+        for lag in range(depth + 1 - gap):
+            other = lag + gap
+            if shared is None:
+                block = x[depth - lag : rows - lag].T @ x[depth - other : rows - other]
+            else:
+                block = shared + x[depth - lag : depth].T @ x[depth - other : depth - gap]
+                block += x[end : rows - lag].T @ x[end - gap : rows - other]
+            products[lag, :, other], products[other, :, lag] = block, block.T
+    return products.reshape(n * (depth + 1), -1), sums.reshape(-1)
