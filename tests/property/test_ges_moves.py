@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from causaldisc.core.graph import acyclic
 from causaldisc.kernels.bic import score
+from causaldisc.kernels.ges_climb import Climber
 from causaldisc.kernels.ges_moves import DELETE, INSERT, TURN
-from causaldisc.kernels.ges_search import Climber, knowledge_of, search
+from causaldisc.kernels.ges_search import knowledge_of, search, task_of
 
 SETTINGS = settings(max_examples=60, deadline=None, derandomize=True)
 SEEDS = st.integers(0, 2**32)
@@ -82,7 +83,7 @@ def test_the_best_move_is_the_best_over_all_graphs_of_the_class(seed):
     graphs = members(dag, possible)
     # Insertions are free and deletions paid for, so that the best of many is asked for.
     for kind, penalty in ((INSERT, 0.0), (DELETE, 50.0), (TURN, 1.0)):
-        climber = Climber(R, 100.0, penalty, knowledge, NODES, NODES, dag)
+        climber = Climber(task_of(R, 100, penalty, knowledge, NODES), NODES, dag)
         assert (climber.marks == np.any(graphs, axis=0)).all()
         before = climber.local.sum()
         options = [
