@@ -66,7 +66,8 @@ def sample(values: np.ndarray, environments: np.ndarray, depth: int, names: Sequ
     InputError : fewer windows than a test needs.
     """
     rows, change = lagged_rows(environments, depth), 0.0
-    if len(rows) < MIN_ROWS:
+    blocks = len(np.unique(environments[rows]))
+    if len(rows) - max(blocks - 1, 0) < MIN_ROWS:
         raise InputError(
             f"telemetry must have at least {depth + MIN_ROWS} rows on end in an environment (2 * max_lag + {MIN_ROWS}), "
             f"got {len(values)} rows in {len(np.unique(environments))} environment(s); valid: more rows or a smaller max_lag"
@@ -158,7 +159,7 @@ def obey(codes: np.ndarray, allowed: np.ndarray, pinned: np.ndarray, log_p: np.n
     now, may, must = np.array(codes[:, :, 0], dtype=np.int8), allowed[:, :, 0], pinned[:, :, 0]
     adjacent, one_way = (now > 0) | (now.T > 0), may & ~may.T
     now[~may] = 0
-    settled = adjacent & (one_way | must) & ~(must.T & ~must) & (now != DIRECTED)
+    settled = adjacent & one_way & ~must
     now[adjacent & one_way] = DIRECTED
     now[must.T] = 0
     now[must] = DIRECTED

@@ -30,7 +30,8 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     if function is None:
         return partial(kernel, **options)
     dispatcher: Any = njit(error_model="numpy", **options)(function)
-    if Path(function.__code__.co_filename).parent == Path(__file__).parent:
+    ours = Path(function.__code__.co_filename).parent == Path(__file__).parent
+    if ours and dispatcher is not function:  # NUMBA_DISABLE_JIT gives the function back
         dispatcher.enable_caching()
         kept = dispatcher._cache._cache_file
         kept._source_stamp = (kept._source_stamp, _folder_stamp())

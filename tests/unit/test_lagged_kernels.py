@@ -187,7 +187,8 @@ def test_a_change_in_one_kernel_recompiles_those_that_call_it(tmp_path):
     (package / "__init__.py").write_text("")
     shutil.copy(Path(compiled.__file__), package / "compiled.py")
     module = "from few_kernels.compiled import kernel\n{more}\n@kernel\ndef {name}(x):\n    return {body}\n"
-    (package / "outer.py").write_text(module.format(more="from few_kernels.inner import inner", name="outer", body="inner(x) + 1"))
+    calling = module.format(more="from few_kernels.inner import inner", name="outer", body="inner(x) + 1")
+    (package / "outer.py").write_text(calling)
     script = textwrap.dedent("""
         from few_kernels.outer import outer
         print(outer(1), sum(outer.stats.cache_hits.values()))
