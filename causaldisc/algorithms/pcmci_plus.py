@@ -69,20 +69,27 @@ class PCMCIPlus(Momentary):
         """Return bool[N, N, L + 1], the links that no set of neighbours separates; the links' tests are updated."""
         from causaldisc.kernels.pcmci_plus import judge_pairs
 
-        present, weakest = _start(search, parents), np.full(search.may.shape, np.inf)
+        n = len(search.may)
+        present, weakest, votes = _start(search, parents), np.full(search.may.shape, np.inf), np.zeros((1, n), np.int64)
         must = search.must.copy()
         must[:, :, 0] |= must[:, :, 0].T
-        level, most = 0, len(search.may) if self.max_conditions is None else self.max_conditions
+        level, most = 0, n if self.max_conditions is None else self.max_conditions
         while level <= most:
             near, degree = _neighbours(present[:, :, 0], weakest[:, :, 0])
-            pairs = _pairs(present, must, degree, level)
-            if not len(pairs):
+            rounds, sizes = _pairs(present, must, degree, level), np.full(n + 1, level, np.int64)
+            if not any(map(len, rounds)):
                 break
-            for begin in range(0, len(pairs), _PORTION):
+            portions = [pairs[k : k + _PORTION] for pairs in rounds for k in range(0, len(pairs), _PORTION)]
+            for place, portion in enumerate(portions):
                 if not search.go_on():
-                    return _tested(present, pairs[begin:]) if level == 0 else present
-                portion = pairs[begin : begin + _PORTION]
-                judge_pairs(given, room, portion, level, must, present, near, degree, parents, links, weakest, search.tally)
+                    return _tested(present, np.concatenate(portions[place:])) if level == 0 else present
+                # The other direction at lag 0 may have gone in the meantime.
+                left = np.ascontiguousarray(portion[present[tuple(portion.T)]])
+                worst = np.column_stack([array[tuple(left.T)] for array in (*links, weakest)])
+                found = np.zeros(len(left), np.int64)
+                rest = (near, degree, parents, worst, found, votes, search.tally)
+                judge_pairs(given, room, left, level, sizes, True, *rest)
+                _update(left, level, found, worst, must, present, links, weakest)
             level += 1
         return present
 
@@ -91,7 +98,7 @@ class PCMCIPlus(Momentary):
     ) -> tuple[np.ndarray, int]:
         """Return codes [N, N, L + 1] and the number of ambiguous triples."""
         from causaldisc.kernels.pcmci_orientation import REVERSED, links_between, orient, unshielded
-        from causaldisc.kernels.pcmci_plus import count_votes
+        from causaldisc.kernels.pcmci_plus import judge_pairs
 
         codes = _undirected(search, present)
         triples = unshielded(codes)
@@ -103,9 +110,9 @@ class PCMCIPlus(Momentary):
             if not search.go_on():
                 return np.where(codes == REVERSED, 0, codes), 0
             portion, mine = pairs[begin : begin + _PORTION], (link >= begin) & (link < begin + _PORTION)
-            votes = np.zeros((len(portion), len(near)), np.int64)
-            tested = found[begin : begin + _PORTION]
-            count_votes(given, room, portion, largest, near, degree, parents, tested, votes, search.tally)
+            votes, unused = np.zeros((len(portion), len(near)), np.int64), np.empty((len(portion), 3))
+            rest = (near, degree, parents, unused, found[begin : begin + _PORTION], votes, search.tally)
+            judge_pairs(given, room, portion, 0, largest, False, *rest)
             inside[mine] = votes[link[mine] - begin, triples[mine, 2]]
         search.tally[2] += (largest[degree] < degree).sum()
         codes = orient(codes, triples, found[link], inside)
@@ -129,8 +136,8 @@ def _neighbours(adjacent: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, n
     return np.ascontiguousarray(order.T), adjacent.sum(axis=0)
 
 
-def _pairs(present: np.ndarray, must: np.ndarray, degree: np.ndarray, level: int) -> np.ndarray:
-    """Links int[P, 3] whose targets have ``level`` neighbours besides the source, in order of source, target and lag."""
+def _pairs(present: np.ndarray, must: np.ndarray, degree: np.ndarray, level: int) -> tuple[np.ndarray, np.ndarray]:
+    """Links int[P, 3] whose targets have ``level`` neighbours besides the source; at lag 0 the second directions apart."""
     if level == 0:
         # Without neighbours a test says the same of both directions; required edges are tested for their strength.
         chosen = present.copy()
@@ -138,7 +145,30 @@ def _pairs(present: np.ndarray, must: np.ndarray, degree: np.ndarray, level: int
     else:
         chosen = present & ~must & (degree >= level)[None, :, None]
         chosen[:, :, 0] &= (degree > level)[None, :]
-    return np.ascontiguousarray(np.argwhere(chosen))
+    pairs = np.argwhere(chosen)
+    second = (pairs[:, 2] == 0) & (pairs[:, 0] > pairs[:, 1])
+    return pairs[~second], pairs[second]
+
+
+def _update(
+    portion: np.ndarray,
+    level: int,
+    found: np.ndarray,
+    worst: np.ndarray,
+    must: np.ndarray,
+    present: np.ndarray,
+    links: Links,
+    weakest: np.ndarray,
+) -> None:
+    """Write down what tests of a portion of links said, and take away those that were separated, in place."""
+    stays = must[tuple(portion.T)]
+    gone = (found > 0) & ~stays
+    values = (worst[:, 0], worst[:, 1], np.where(stays, 1.0, worst[:, 2]), ~gone)
+    arrays = (links.value, links.freedom, weakest, present)
+    both = (portion[:, 2] == 0) & (gone | (level == 0))
+    for array, value in zip(arrays, values, strict=True):
+        array[tuple(portion.T)] = value
+        array[portion[both, 1], portion[both, 0], 0] = value[both]
 
 
 def _tested(present: np.ndarray, rest: np.ndarray) -> np.ndarray:

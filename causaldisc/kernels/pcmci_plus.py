@@ -93,84 +93,41 @@ def judge_pairs(
     moments: Any,
     factor: Any,
     pairs: np.ndarray,
-    level: Index,
-    must: np.ndarray,
-    present: np.ndarray,
-    near: np.ndarray,
-    degree: np.ndarray,
-    parents: Any,
-    links: Any,
-    weakest: np.ndarray,
-    tally: np.ndarray,
-) -> None:
-    """Test links given ``level`` neighbours of their target at lag 0, in place; one that some subset separates is removed.
-
-    Parameters
-    ----------
-    pairs : int[P, 3], source, target and lag of the links to test; at lag 0 and level 0 one of the two directions.
-    must : bool[N, N, L + 1], links that stay.
-    present : bool[N, N, L + 1], links that stand, symmetric at lag 0.
-    near, degree : int[N, N], int[N]: the neighbours of a variable at lag 0, in the order of choice.
-    links, weakest : of each link the test of largest p-value, and the smallest absolute correlation.
-    """
-    n = len(present)
-    pool, votes, known = np.empty(n, np.int64), np.empty(n, np.int64), np.zeros(n, np.bool_)
-    worst, wanted = np.empty(3), np.empty(len(moments.R), np.int64)
-    for p in range(len(pairs)):
-        i, j, lag = pairs[p, 0], pairs[p, 1], pairs[p, 2]
-        if not present[i, j, lag]:
-            continue
-        count = 0 * level
-        for q in range(degree[j]):
-            if near[j, q] != i or lag > 0:
-                pool[count] = near[j, q]
-                count += 1
-        base, conditions = given(moments, factor, parents, n, i, lag, j, wanted)
-        worst[0], worst[1], worst[2] = links.value[i, j, lag], links.freedom[i, j, lag], weakest[i, j, lag]
-        found = _scan(moments, factor, base, conditions, lag * n + i, j, pool, count, level, True, known, worst, votes, tally)
-        stays = must[i, j, lag] or (lag == 0 and must[j, i, 0])
-        links.value[i, j, lag], links.freedom[i, j, lag] = worst[0], worst[1]
-        weakest[i, j, lag] = 1.0 if stays else worst[2]
-        removed = found > 0 and not stays
-        if removed:
-            present[i, j, lag] = False
-        if lag == 0 and (removed or level == 0):
-            present[j, i, 0] = present[i, j, 0]
-            links.value[j, i, 0], links.freedom[j, i, 0] = worst[0], worst[1]
-            weakest[j, i, 0] = weakest[i, j, 0]
-
-
-@kernel
-def count_votes(
-    moments: Any,
-    factor: Any,
-    pairs: np.ndarray,
+    smallest: Index,
     largest: np.ndarray,
+    first: bool,
     near: np.ndarray,
     degree: np.ndarray,
     parents: Any,
+    worst: np.ndarray,
     found: np.ndarray,
     votes: np.ndarray,
     tally: np.ndarray,
 ) -> None:
-    """Count, for links that are absent, the subsets of neighbours that separate their ends, and who is in them.
+    """Test links given the subsets of neighbours at lag 0: those of the target and, unless ``first``, of a source at lag 0.
 
     Parameters
     ----------
-    pairs : int[P, 3], source, target and lag; at lag 0 one of the two directions.
-    largest : int[N + 1], largest subset to test, by the number of neighbours.
-    near, degree : int[N, N], int[N]: the neighbours of a variable at lag 0. Subsets are those of the target's, and at lag 0
-        also of the source's.
-    found, votes : int[P], int[P, N]: separating subsets, and how many of them hold a variable.
+    pairs : int[P, 3], source, target and lag of each link; at lag 0 one of the two directions is enough.
+    smallest, largest : sizes of the subsets, the largest int[N + 1] by the number of neighbours to choose from.
+    first : stop at the first subset that separates, and keep the weakest test.
+    near, degree : int[N, N], int[N]: the neighbours of a variable at lag 0, in the order of choice.
+    worst : float[P, 3], see :func:`_scan`; in place.
+    found, votes : int[P], int[P, N] (without ``first``), separating subsets and how many of them hold a variable; in place.
     """
     n = len(degree)
-    known, worst, wanted = np.zeros(n, np.bool_), np.empty(3), np.empty(len(moments.R), np.int64)
+    pool, known, wanted = np.empty(n, np.int64), np.zeros(n, np.bool_), np.empty(len(moments.R), np.int64)
     for p in range(len(pairs)):
         i, j, lag = pairs[p, 0], pairs[p, 1], pairs[p, 2]
         base, conditions = given(moments, factor, parents, n, i, lag, j, wanted)
-        for side in range(1 if lag else 2):
-            end = i if side else j
-            for size in range(side, largest[degree[end]] + 1):
+        for side in range(1 if first or lag else 2):
+            end, other, count = i if side else j, j if side else i, 0 * lag
+            for q in range(degree[end]):
+                if lag or near[end, q] != other:
+                    pool[count] = near[end, q]
+                    count += 1
+            # Without neighbours the second side would say the same again.
+            for size in range(max(smallest, side), largest[count] + 1):
                 found[p] += _scan(
                     moments,
                     factor,
@@ -178,14 +135,14 @@ def count_votes(
                     conditions,
                     lag * n + i,
                     j,
-                    near[end],
-                    degree[end],
-                    np.int64(size),
-                    False,
+                    pool,
+                    count,
+                    size,
+                    first,
                     known,
-                    worst,
-                    votes[p],
+                    worst[p],
+                    votes[0 if first else p],
                     tally,
                 )
             for q in range(degree[j]):
-                known[near[j, q]] = side == 0 and lag == 0
+                known[near[j, q]] = side == 0 and lag == 0 and not first
