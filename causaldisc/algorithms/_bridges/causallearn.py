@@ -6,16 +6,13 @@ both bidirected. Nothing outside this module speaks that language.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import logging
-import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import networkx as nx
 import numpy as np
 
+from causaldisc.algorithms._bridges.quiet import quiet
 from causaldisc.core.errors import InputError
 from causaldisc.core.graph import CONFLICT, DIRECTED, UNDIRECTED
 
@@ -35,7 +32,7 @@ def run_pc(values: np.ndarray, alpha: float, allowed: np.ndarray, max_conditions
     """
     if values.shape[1] == 1:
         return np.zeros((1, 1), dtype=np.int8)
-    with _quiet():
+    with quiet(logger, "causal-learn"):
         from causallearn.search.ConstraintBased import PC
 
         search: Any = PC.pc
@@ -56,7 +53,7 @@ def run_ges(values: np.ndarray) -> np.ndarray:
     """Run causal-learn's GES (BIC) and return int8[N, N] cell codes; values as for :func:`run_pc`."""
     if values.shape[1] == 1:
         return np.zeros((1, 1), dtype=np.int8)
-    with _quiet():
+    with quiet(logger, "causal-learn"):
         from causallearn.search.ScoreBased.GES import ges
 
         record = ges(values, "local_score_BIC")
@@ -147,14 +144,3 @@ def _knowledge(allowed: np.ndarray) -> Any:
     knowledge: Any = BackgroundKnowledge()
     knowledge.is_forbidden = lambda cause, effect: not allowed[int(cause.get_name()), int(effect.get_name())]
     return knowledge
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the library off stdout and stderr; what it says goes to the log."""
-    spoken = io.StringIO()
-    with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(spoken):
-        warnings.simplefilter("always")
-        yield
-    for line in [*spoken.getvalue().splitlines(), *(str(w.message) for w in caught)]:
-        logger.info("causal-learn: %s", line)

@@ -8,15 +8,13 @@ language.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import logging
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from causaldisc.algorithms._bridges.quiet import quiet
 from causaldisc.core.errors import InputError
 from causaldisc.core.graph import CONFLICT, DIRECTED, UNDIRECTED
 
@@ -139,7 +137,7 @@ def _one_way(may: np.ndarray, must: np.ndarray) -> np.ndarray:
 def _run(
     method: str, values: np.ndarray, environments: np.ndarray, may: np.ndarray, must: np.ndarray, settings: Mapping[str, Any]
 ) -> Answer:
-    with _quiet():
+    with quiet(logger, "tigramite"):
         from tigramite import data_processing
         from tigramite.independence_tests.parcorr import ParCorr
         from tigramite.pcmci import PCMCI
@@ -170,14 +168,3 @@ def _flagged(values: np.ndarray) -> tuple[np.ndarray, float | None]:
     missing = np.isnan(scaled)
     flag = float(2.0 * np.nanmax(np.abs(scaled)) + 1.0) if missing.any() else None
     return np.where(missing, flag, scaled) if flag is not None else scaled, flag
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the library off stdout and stderr; what it says goes to the log."""
-    spoken = io.StringIO()
-    with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(spoken):
-        warnings.simplefilter("always")
-        yield
-    for line in [*spoken.getvalue().splitlines(), *(str(w.message) for w in caught)]:
-        logger.info("tigramite: %s", line)
