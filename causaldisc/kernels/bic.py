@@ -13,12 +13,13 @@ import math
 import numpy as np
 
 from causaldisc.kernels.compiled import kernel
+from causaldisc.kernels.inner import inner
 
 # Share of a variance under which it counts as none; the rounding of a correlation lies far below.
 SINGULAR = 1e-8
 
 
-@kernel(no_cpython_wrapper=True)
+@inner
 def factor(matrix: np.ndarray, chosen: np.ndarray, size: int, triangle: np.ndarray) -> None:
     """Write the lower Cholesky factor of ``matrix[chosen, chosen]``, row by row, into the flat ``triangle``.
 
@@ -41,7 +42,7 @@ def factor(matrix: np.ndarray, chosen: np.ndarray, size: int, triangle: np.ndarr
         triangle[row + a] = math.sqrt(pivot) if pivot > SINGULAR * matrix[node, node] else 0.0
 
 
-@kernel(no_cpython_wrapper=True)
+@inner
 def project(matrix: np.ndarray, triangle: np.ndarray, chosen: np.ndarray, size: int, node: int, coordinates: np.ndarray) -> float:
     """Regress a node on the factored ones: write its coordinates, return its residual variance, kept above 0."""
     variance = matrix[node, node]

@@ -18,6 +18,7 @@ import numpy as np
 
 from causaldisc.kernels.bic import SINGULAR, factor, project
 from causaldisc.kernels.compiled import kernel
+from causaldisc.kernels.inner import inner
 from causaldisc.kernels.mpdag import next_clique, reaches
 
 INSERT, DELETE, TURN = 0, 1, 2
@@ -47,16 +48,8 @@ class Task(NamedTuple):
     informed: bool
 
 
-class Graph(NamedTuple):
-    """A completed graph: marks uint8[M, M], neighbour lists int64[M, M], degrees int64[M]."""
-
-    marks: np.ndarray
-    near: np.ndarray
-    degree: np.ndarray
-
-
 @kernel
-def scan(kind: int, ys: np.ndarray, xs: np.ndarray, task: Task, graph: Graph, gains: np.ndarray, best: np.ndarray) -> None:
+def scan(kind: int, ys: np.ndarray, xs: np.ndarray, task: tuple, graph: tuple, gains: np.ndarray, best: np.ndarray) -> None:
     """Write the gains of moves of one kind, each the best over all sets C, -inf where there is none.
 
     Parameters
@@ -64,6 +57,8 @@ def scan(kind: int, ys: np.ndarray, xs: np.ndarray, task: Task, graph: Graph, ga
     ys, xs : int64[R], moves to look at. Where x is -1, ``gains[y]`` is written for all x, paths and cycles not looked at, so
         that it is an upper bound. Else ``gains[y, x]`` alone is written: the best gain that is not above the one that stands
         there and, for an insertion, closes no cycle; its C goes to ``best``.
+    task : the fields of a :class:`Task`.
+    graph : a completed graph: marks uint8[M, M], neighbour lists int64[M, M], degrees int64[M].
     gains : float[N, M], ``[y, x]`` for the edge between x and y.
     best : int64[M + 1], the size of the C of the last pair, then its members.
     """
@@ -86,23 +81,19 @@ def scan(kind: int, ys: np.ndarray, xs: np.ndarray, task: Task, graph: Graph, ga
         limit = _largest_set(m)
         size = np.int64(0)
         while size >= 0:
-            closed, factored = _take(size, above, m, base, pool, chosen, inside, marks), False
-            parents, variance = above + size, 0.0
+            closed, fresh = _take(size, above, m, base, pool, chosen, inside, marks), True
+            parents = above + size
             for x in range(first, last):
                 if not closed or not _fits(kind, x, y, parents < cap, above, size, m, knowledge, marks, base, pool, inside):
                     continue
                 gain = 0.0
                 if kind != DELETE:
-                    if not factored:
-                        factor(matrix, base, parents, triangle)
-                        variance, factored = project(matrix, triangle, base, parents, y, mine), True
-                    gain += _added(x, y, matrix, n, triangle, base, parents, variance, mine, theirs) - price
+                    gain += _worth(x, y, matrix, n, base, parents, fresh, triangle, mine, theirs) - price
+                    fresh = False
                 if kind != INSERT:
                     cause, effect = (x, y) if kind == DELETE else (y, x)
                     count = _other_parents(cause, effect, y, marks, near, degree, inside, other)
-                    factor(matrix, other, count, second)
-                    left = project(matrix, second, other, count, effect, third)
-                    gain += price - _added(cause, effect, matrix, n, second, other, count, left, third, theirs)
+                    gain += price - _worth(cause, effect, matrix, n, other, count, True, second, third, theirs)
                 if gains[y, x] < gain <= ceiling:
                     if only >= 0:
                         if kind == INSERT and reaches(marks, near, degree, y, x, inside, informed):
@@ -116,7 +107,7 @@ def scan(kind: int, ys: np.ndarray, xs: np.ndarray, task: Task, graph: Graph, ga
             size = next_clique(marks, pool, m, chosen, size, limit)
 
 
-@kernel(no_cpython_wrapper=True)
+@inner
 def _surroundings(
     y: int, marks: np.ndarray, near: np.ndarray, degree: np.ndarray, base: np.ndarray, pool: np.ndarray
 ) -> tuple[int, int, int]:
@@ -134,7 +125,7 @@ def _surroundings(
     return int(above), int(m), widest
 
 
-@kernel(no_cpython_wrapper=True)
+@inner
 def _largest_set(m: int) -> int:
     """Return the largest size up to which m nodes have at most ``MAX_SETS`` subsets: a rule blind to their order."""
     limit, subsets, level = np.int64(0), 1.0, float(m)
@@ -145,7 +136,7 @@ def _largest_set(m: int) -> int:
     return int(limit)
 
 
-@kernel(no_cpython_wrapper=True)
+@inner
 def _take(
     size: int,
     above: int,
@@ -168,7 +159,7 @@ def _take(
     return True
 
 
-@kernel(no_cpython_wrapper=True)
+@inner
 def _fits(
     kind: int,
     x: int,
@@ -206,7 +197,7 @@ def _fits(
     return not into
 
 
-@kernel(no_cpython_wrapper=True)
+@inner
 def _other_parents(
     cause: int,
     effect: int,
@@ -229,24 +220,30 @@ def _other_parents(
     return int(count)
 
 
-@kernel(no_cpython_wrapper=True)
-def _added(
-    x: int,
-    y: int,
+@inner
+def _worth(
+    cause: int,
+    effect: int,
     matrix: np.ndarray,
     n: float,
-    triangle: np.ndarray,
     parents: np.ndarray,
     size: int,
-    variance: float,
+    fresh: bool,
+    triangle: np.ndarray,
     mine: np.ndarray,
     theirs: np.ndarray,
 ) -> float:
-    """Return the log-likelihood that y gains from x beside its factored parents, on which it has been projected."""
-    own = project(matrix, triangle, parents, size, x, theirs)
-    if own <= SINGULAR * matrix[x, x]:
+    """Return the log-likelihood that an effect gains from a cause beside its other parents.
+
+    Unless these are fresh, ``triangle`` holds their factor and ``mine`` the effect's projection, then its variance left.
+    """
+    if fresh:
+        factor(matrix, parents, size, triangle)
+        mine[size] = project(matrix, triangle, parents, size, effect, mine)
+    own = project(matrix, triangle, parents, size, cause, theirs)
+    if own <= SINGULAR * matrix[cause, cause]:
         return 0.0
-    shared = matrix[x, y]
+    shared = matrix[cause, effect]
     for k in range(size):
         shared -= mine[k] * theirs[k]
-    return 0.5 * n * math.log(variance / max(variance - shared * shared / own, SINGULAR * matrix[y, y]))
+    return 0.5 * n * math.log(mine[size] / max(mine[size] - shared * shared / own, SINGULAR * matrix[effect, effect]))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from causaldisc.kernels.compiled import kernel
+from causaldisc.kernels.inner import inner
 
 
 def link(near: np.ndarray, degree: np.ndarray, i: int, j: int) -> None:
@@ -81,92 +82,64 @@ def extend(marks: np.ndarray, near: np.ndarray, degree: np.ndarray, dag: np.ndar
 
 
 @kernel
-def complete(dag: np.ndarray, near: np.ndarray, degree: np.ndarray, knowledge: np.ndarray, marks: np.ndarray) -> None:
-    """Write the completed graph of a DAG: v-structures and knowledge directed, then Meek's rules 1 to 4."""
-    edges, tail = 0, np.int64(0)
-    for v in range(degree.shape[0]):
-        edges += degree[v]
-    queue = np.empty((edges, 2), np.int64)
+def complete(
+    dag: np.ndarray, order: np.ndarray, near: np.ndarray, degree: np.ndarray, knowledge: np.ndarray, marks: np.ndarray
+) -> None:
+    """Write the completed graph of a DAG: v-structures and knowledge directed, then Meek's rules 1 to 4.
+
+    ``order`` int64[M] has every node after its children: from its end, an arrow is met after most that may imply it.
+    """
     for b in range(degree.shape[0]):
         for k in range(degree[b]):
             a = near[b, k]
-            if dag[a, b]:
-                compelled = knowledge[b, a] == 0
-                for other in range(degree[b]):
-                    if compelled:
-                        break
-                    c = near[b, other]
-                    compelled = c != a and dag[c, b] != 0 and not (dag[a, c] or dag[c, a])
-                marks[a, b], marks[b, a] = 1, not compelled
+            if not dag[a, b]:
+                continue
+            compelled = knowledge[b, a] == 0
+            for other in range(degree[b]):
+                c = near[b, other]
                 if compelled:
-                    queue[tail, 0], queue[tail, 1] = a, b
-                    tail += 1
-    close(marks, near, degree, queue, tail)
+                    break
+                compelled = c != a and dag[c, b] != 0 and not (dag[a, c] or dag[c, a])
+            marks[a, b], marks[b, a] = 1, not compelled
+    changed = True
+    while changed:
+        changed = False
+        for place in range(degree.shape[0] - 1, -1, -1):
+            j = order[place]
+            for k in range(degree[j]):
+                i = near[j, k]
+                if dag[i, j] and marks[j, i] and _implied(marks, near, degree, i, j):
+                    marks[j, i], changed = 0, True
 
 
-@kernel(no_cpython_wrapper=True)
-def close(marks: np.ndarray, near: np.ndarray, degree: np.ndarray, queue: np.ndarray, tail: int) -> int:
-    """Apply Meek's rules around every queued arrow and every arrow that follows; returns how many were queued in all.
-
-    ``queue`` int64[edges, 2] holds an arrow a → b a row, ``tail`` of them at the start.
-    """
-    loose = np.empty(degree.shape[0], np.int64)  # undirected edges at each node: every rule needs one at a or b
-    for v in range(degree.shape[0]):
-        loose[v] = 0
-        for k in range(degree[v]):
-            loose[v] += marks[v, near[v, k]] and marks[near[v, k], v]
-    head = 0
-    while head < tail:
-        a, b = queue[head, 0], queue[head, 1]
-        head += 1
-        if loose[a] == 0 and loose[b] == 0:
+@inner
+def _implied(marks: np.ndarray, near: np.ndarray, degree: np.ndarray, i: int, j: int) -> bool:
+    """Whether one of Meek's rules turns i — j into i → j."""
+    for first in range(degree[i]):
+        k = near[i, first]
+        joined = marks[k, j] != 0 or marks[j, k] != 0
+        if not marks[i, k]:  # rule 1: k → i — j, with k, j apart
+            if not joined and k != j:
+                return True
             continue
-        for k in range(degree[b]):
-            c = near[b, k]
-            if c == a:
+        to_j = marks[k, j] != 0 and marks[j, k] == 0
+        if not marks[k, i]:  # rule 2: i → k → j
+            if to_j:
+                return True
+            continue
+        for second in range(degree[j]):
+            w = near[j, second]
+            if marks[j, w] or not (marks[i, w] or marks[w, i]) or k == j:
                 continue
-            apart = not (marks[a, c] or marks[c, a])
-            if apart:
-                tail = _direct(marks, b, c, loose, queue, tail)  # rule 1: a → b — c
-            elif marks[b, c] and not marks[c, b]:
-                tail = _direct(marks, a, c, loose, queue, tail)  # rule 2: a → b → c
-            into_b, out_of_b = marks[c, b] and not marks[b, c], marks[b, c] and not marks[c, b]
-            if apart and (into_b or out_of_b):
-                # Rule 3: d — a → b and d — c → b give d → b. Rule 4: d — a → b → c with d, b joined gives d → c.
-                for other in range(degree[a]):
-                    d = near[a, other]
-                    if d != b and marks[d, a] and marks[a, d] and (marks[d, b] or marks[b, d]):
-                        if out_of_b:
-                            tail = _direct(marks, d, c, loose, queue, tail)
-                        elif marks[d, c] and marks[c, d]:
-                            tail = _direct(marks, d, b, loose, queue, tail)
-        for k in range(degree[a]):
-            c = near[a, k]
-            if c == b or not marks[c, a] or marks[a, c]:
-                continue
-            if marks[c, b] or marks[b, c]:
-                tail = _direct(marks, c, b, loose, queue, tail)  # rule 2: c → a → b
-                continue
-            for other in range(degree[c]):  # rule 4 again, with c → a → b: d — c, d and a joined, gives d → b
-                d = near[c, other]
-                if d != a and marks[d, c] and marks[c, d] and (marks[d, a] or marks[a, d]):
-                    tail = _direct(marks, d, b, loose, queue, tail)
-    return tail
+            apart = marks[k, w] == 0 and marks[w, k] == 0
+            if to_j and apart and w != k and marks[i, w] and marks[w, i]:  # rule 3: i — k → j and i — w → j, with k, w apart
+                return True
+            if not joined and marks[k, w] and not marks[w, k]:  # rule 4: i — k → w → j, with k, j apart and i, w joined
+                return True
+    return False
 
 
-@kernel(no_cpython_wrapper=True)
-def _direct(marks: np.ndarray, i: int, j: int, loose: np.ndarray, queue: np.ndarray, tail: int) -> int:
-    """Turn i — j into i → j and queue it; anything else stays. Returns the new end of the queue."""
-    if not (marks[i, j] and marks[j, i]):
-        return tail
-    marks[j, i] = 0
-    loose[i] -= 1
-    loose[j] -= 1
-    queue[tail, 0], queue[tail, 1] = i, j
-    return tail + 1
-
-
-@kernel(no_cpython_wrapper=True)
+@inner
 def reaches(
     marks: np.ndarray,
     near: np.ndarray,
@@ -231,7 +204,7 @@ def descendants(marks: np.ndarray, near: np.ndarray, degree: np.ndarray, order: 
                     below[v, x] |= below[w, x]
 
 
-@kernel(no_cpython_wrapper=True)
+@inner
 def next_clique(marks: np.ndarray, pool: np.ndarray, m: int, chosen: np.ndarray, size: int, limit: int) -> int:
     """Move on to the next clique of ``pool[:m]``, depth first from the empty one; returns its size, -1 when all are done.
 
