@@ -177,6 +177,8 @@ def _break_cycles(now: np.ndarray, free: np.ndarray, must: np.ndarray, log_p: np
     relaxed = 0
     while True:
         directed = now == DIRECTED
+        if not directed.any():
+            return relaxed
         _, part = connected_components(directed, directed=True, connection="strong")
         cyclic = np.argwhere(directed & ~must & (part[:, None] == part))
         if not len(cyclic):

@@ -39,14 +39,16 @@ def window_correlation(values: np.ndarray, environments: np.ndarray, depth: int)
         centred = part - np.median(part, axis=0)
         products, sums = _products(centred / np.where(largest > 0, largest, 1.0), depth)
         moment += np.diag(products)
-        cross += products - np.outer(sums, sums) / (len(part) - depth)
+        cross += products
+        cross -= np.outer(sums, sums) / (len(part) - depth)
         rows += len(part) - depth - 1
-    variance = np.diag(cross).copy()
+    variance = np.diag(cross)
     scale = np.zeros(columns)
     np.divide(1.0, np.sqrt(np.abs(variance)), out=scale, where=variance > _ROUNDING * moment)
-    R = np.clip(cross * scale * scale[:, None], -1.0, 1.0)
-    np.fill_diagonal(R, 1.0)
-    return R, np.full(R.shape, float(rows))
+    cross *= np.outer(scale, scale)
+    np.clip(cross, -1.0, 1.0, out=cross)
+    np.fill_diagonal(cross, 1.0)
+    return cross, np.full(cross.shape, float(rows))
 
 
 def _products(x: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
