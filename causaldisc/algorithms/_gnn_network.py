@@ -99,4 +99,5 @@ def log_det(weights: Tensor) -> Tensor:
     """
     bound = torch.minimum(weights.detach().sum(dim=0).max(), weights.detach().sum(dim=1).max())
     s = torch.clamp(1.1 * bound, min=1.0)
-    return len(weights) * torch.log(s) - torch.linalg.slogdet(s * torch.eye(len(weights), device=weights.device) - weights)[1]
+    unit = torch.eye(len(weights), dtype=weights.dtype, device=weights.device)
+    return len(weights) * torch.log(s) - torch.linalg.slogdet(s * unit - weights)[1]

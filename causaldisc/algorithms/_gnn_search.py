@@ -153,8 +153,12 @@ def _prune(fits: list[Fit], parents: Parents, cells: Cells, alpha: float) -> tup
 
 
 def _level(p_value: np.ndarray, family: np.ndarray, n: int, alpha: float) -> float:
-    """Largest p-value that is rejected within a family of cells, in which a lag-0 pair is one hypothesis."""
-    tests = int(family[n:].sum() + np.triu(family[:n] | family[:n].T).sum())
+    """Largest p-value that is rejected within a family of cells.
+
+    The search has looked at every cell twice, as a linear and as a bent effect, and both count as hypotheses; at lag 0 the
+    linear one is the same in either direction.
+    """
+    tests = int(2 * family[n:].sum() + family[:n].sum() + np.triu(family[:n] | family[:n].T).sum())
     return benjamini_hochberg(p_value[family & ~np.isnan(p_value)], tests, alpha)
 
 
