@@ -1,6 +1,7 @@
 """causaldisc: causal discovery and graph learning on microservice telemetry, under an expert's prior."""
 
 from causaldisc.core.dataset import Dataset
+from causaldisc.core.discovery import Discovery
 from causaldisc.core.graph import CausalGraph, Edge
 from causaldisc.core.intervention import Intervention
 from causaldisc.core.prior import ExpertPrior
@@ -17,6 +18,7 @@ from causaldisc.validation._validate import validate
 __all__ = [
     "CausalGraph",
     "Dataset",
+    "Discovery",
     "Edge",
     "ExpertPrior",
     "IngestResult",

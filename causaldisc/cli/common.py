@@ -48,11 +48,13 @@ def whole(text: str) -> int:
     return value
 
 
-def check_output(path: str | None) -> None:
-    """Refuse an output path that cannot be written, before any work is done."""
+def check_output(path: str | None, inputs: Sequence[str] = ()) -> None:
+    """Refuse an output path that cannot be written, or that is one of the inputs, before any work is done."""
     if path is None:
         return
     target = Path(path)
+    if any(target.resolve() == Path(given).resolve() for given in inputs):
+        raise InputError(f"-o {path}: must not be one of the inputs")
     if target.is_dir():
         raise InputError(f"-o {path}: must be a file, got a folder")
     folder = next((p for p in target.absolute().parents if p.exists()), Path("/"))

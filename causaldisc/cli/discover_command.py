@@ -7,10 +7,18 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from causaldisc.cli.common import add_json, add_output, add_settings, check_output, emit, settings
+from causaldisc.core.errors import PriorError
 
 if TYPE_CHECKING:
     from causaldisc.core.discovery import Discovery
 
+# What a reader must know of a figure to judge the graph by it.
+_MEANING = {
+    "correlation_repair": "largest change to reconcile correlations from differing rows; above 0.1 doubt weak edges",
+    "untestable_pairs": "pairs with too few joint rows to be tested; no edge between them is no finding",
+    "unknown_pairs": "pairs with too few joint rows to be judged; no edge between them is no finding",
+    "truncated": "cut off by deadline_s: the graph so far",
+}
 HELP = "learn a causal graph from telemetry files"
 
 
@@ -36,8 +44,12 @@ def run(args: argparse.Namespace) -> int:
 
     algorithm = algorithms.build(args.algorithm, settings(args))
     prior = ExpertPrior.load(args.prior) if args.prior else None
-    check_output(args.output)
-    found = discover([read_telemetry(path) for path in args.telemetry], algorithm, prior=prior, seed=args.seed)
+    check_output(args.output, [*args.telemetry, *([args.prior] if args.prior else [])])
+    telemetry = [read_telemetry(path) for path in args.telemetry]
+    try:
+        found = discover(telemetry, algorithm, prior=prior, seed=args.seed)
+    except PriorError as error:
+        raise PriorError(f"{args.prior}: {error}") from error
     if args.output:
         found.graph.save(args.output)
         emit(summary(found), args.json, text(found, args.output))
@@ -82,14 +94,17 @@ def text(found: Discovery, where: str) -> str:
             f"groups of near-duplicate columns: {len(duplicates)} ({_some([' = '.join(map(str, g)) for g in duplicates])})"
         )
     for key, value in report.items():
-        if value and isinstance(value, int | float | str) and key not in ("rows", "columns", "missing_share"):
+        if key in _MEANING and value:
+            figure = f"{value:.3g}" if isinstance(value, float) else value
+            lines.append(f"{key.replace('_', ' ')}: {figure} ({_MEANING[key]})")
+        elif value and isinstance(value, int | float | str) and key not in ("rows", "columns", "missing_share"):
             lines.append(
                 f"{key.replace('_', ' ')}: {value:.6g}" if isinstance(value, float) else f"{key.replace('_', ' ')}: {value}"
             )
     kept = sum(v.status == "kept" for v in found.certificate)
     if len(found.certificate):
         lines.append(f"prior: {kept} of {len(found.certificate)} clauses kept")
-        lines += [f"  {v.status}: {v.clause} ({v.why})" for v in found.certificate if v.status != "kept"]
+        lines += [f"  {v.status}: {v.clause} ({v.why})" for v in found.certificate if v.why]
     return "\n".join(lines)
 
 

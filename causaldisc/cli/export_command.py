@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from causaldisc.cli.common import add_output, check_output, emit
+from causaldisc.cli.common import add_json, add_output, check_output, emit
 
 HELP = "write a graph in the format of a root-cause engine or library"
 
@@ -17,6 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--level", choices=("metric", "service"), default="metric", help="nodes are metrics or services (default metric)"
     )
     add_output(parser, "FILE", required=True)
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     from causaldisc.core.plugins import exporters
 
     exporters.get(args.to)
-    check_output(args.output)
+    check_output(args.output, [args.graph])
     paths = export(CausalGraph.load(args.graph), args.to, args.output, level=args.level)
-    emit(None, False, "\n".join(str(p) for p in paths))
+    emit({"files": paths}, args.json, "\n".join(str(p) for p in paths))
     return 0

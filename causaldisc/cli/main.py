@@ -68,8 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             raise
         return _complain(error, error.exit_status)
-    except KeyboardInterrupt:
-        return _complain("interrupted", 130)
+    except KeyboardInterrupt as stop:
+        return _complain(str(stop) or "interrupted", 130)
     except BrokenPipeError:
         # The reader went away (| head); what is left to write goes nowhere, without a second error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

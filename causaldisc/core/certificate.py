@@ -98,7 +98,7 @@ def _judge(rule: Rule, arrows: list[tuple[int, int, int]], fixed: set[tuple[int,
         return Verdict(rule.kind, rule.text, rule.origin, "violated", "the edge is missing or not directed")
     broken = [(i, j, lag) for i, j, lag in arrows if rule.forbids(i, j, lag)]
     if not broken:
-        return Verdict(rule.kind, rule.text, rule.origin, "kept")
+        return Verdict(rule.kind, rule.text, rule.origin, "kept", rule.note)
     i, j, lag = broken[0]
     more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
     return Verdict(rule.kind, rule.text, rule.origin, "violated", f"{graph.names[i]} -> {graph.names[j]} at lag {lag}{more}")

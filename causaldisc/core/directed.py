@@ -38,16 +38,18 @@ class Directed:
     graph : over the same variables, every edge directed.
     oriented : (source, target) of the undirected edges that were given a direction.
     left_out : (edge, why) of the edges that are not in ``graph``.
+    collapsed : whether rules 3 and 4 (lags, cycles) were applied.
     """
 
     graph: CausalGraph
     oriented: tuple[tuple[str, str], ...] = ()
     left_out: tuple[tuple[Edge, str], ...] = ()
+    collapsed: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready facts: the rules, what was oriented, and what was left out and why."""
         return {
-            "rules": dict(RULES),
+            "rules": {what: rule for what, rule in RULES.items() if self.collapsed or what not in ("lags", "cycles")},
             "oriented": [list(pair) for pair in self.oriented],
             "left_out": [{"source": e.source, "target": e.target, "lag": e.lag, "why": why} for e, why in self.left_out],
         }
@@ -94,7 +96,7 @@ def to_dag(graph: CausalGraph) -> Directed:
         edges, cut = _without_cycles(summary)
         left_out += [(e, "would close a cycle") for e in cut]
     dag = summary.replace(edges=edges, kind="dag", max_lag=0)
-    return Directed(dag, part.oriented, tuple(left_out))
+    return Directed(dag, part.oriented, tuple(left_out), collapsed=True)
 
 
 def _ambiguity(edge: Edge) -> str:

@@ -152,6 +152,17 @@ class CausalGraph:
         if edge.validation not in VALIDATION_STATES:
             raise InputError(f"{where} must have a validation among {', '.join(VALIDATION_STATES)}, got {edge.validation!r}")
 
+    def __eq__(self, other: object) -> bool:
+        """Whether every field is equal, provenance included."""
+        if not isinstance(other, CausalGraph):
+            return NotImplemented
+        fields = ("variables", "edges", "kind", "max_lag", "step_seconds", "provenance")
+        return all(getattr(self, name) == getattr(other, name) for name in fields)
+
+    def __hash__(self) -> int:
+        """Hash of nodes, edges and kind."""
+        return hash((self.variables, self.edges, self.kind, self.max_lag))
+
     # -- reading -----------------------------------------------------------------------------------------------------
 
     @cached_property

@@ -62,6 +62,11 @@ class Rule(ABC):
     origin: str = ""
     vacuous: bool = False
 
+    @property
+    def note(self) -> str:
+        """What a reader of the certificate should know of a clause that was kept."""
+        return ""
+
     @abstractmethod
     def forbids(self, cause: int, effect: int, lag: int) -> bool:
         """Whether the edge ``cause(t - lag) → effect(t)`` breaks this clause."""
@@ -117,6 +122,17 @@ class CallRule(Rule):
     calls: frozenset[tuple[str, str]] = frozenset()
     shared: frozenset[frozenset[str]] = frozenset()
     closed: bool = True
+
+    @property
+    def note(self) -> str:
+        """Name the services that only the calls, or only the telemetry, know: a misspelt one shows here."""
+        called = dict.fromkeys(service for call in sorted(self.calls) for service in call)
+        measured = dict.fromkeys(v.service for v in self.variables)
+        odd = {
+            "called services without telemetry": [s for s in called if s not in measured],
+            "services without calls, hence without edges to others": [s for s in measured if s not in called],
+        }
+        return "; ".join(f"{what}: {', '.join(names)}" for what, names in odd.items() if names)
 
     def forbids(self, cause: int, effect: int, lag: int) -> bool:
         """The call rules name no way from cause to effect at this lag."""
@@ -213,7 +229,7 @@ def _required(clause: EdgeClause, k: int, nodes: tuple[Variable, ...], max_lag: 
         if i != j or not (is_glob(clause.source) or is_glob(clause.target))
     ]
     if not pairs:
-        return [RequiredRule("required", _text(where, clause), clause.origin, vacuous=True)]
+        raise PriorError(f"{_text(where, clause)}: must match at least one pair of variables, got none")
     rules: list[Rule] = []
     for i, j in pairs:
         text = f"{where} {nodes[i].name} -> {nodes[j].name}" + ("" if clause.lag is None else f" at lag {low}..{high}")

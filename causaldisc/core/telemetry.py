@@ -268,5 +268,5 @@ def _check_times(times: np.ndarray, environments: np.ndarray) -> None:
     step[starts - 1] = 1.0
     if (step <= 0).any():
         row = int(np.argmax(step <= 0)) + 1
-        what = "repeated" if step[row - 1] == 0 else "unsorted"
-        raise InputError(f"times must increase from row to row, got a {what} time {times[row]:.15g} at row {row}")
+        what = "a repeated" if step[row - 1] == 0 else "an unsorted"
+        raise InputError(f"times must increase from row to row, got {what} time {times[row]:.15g} at row {row}")

@@ -44,6 +44,8 @@ def export(graph: CausalGraph, to: str, path: str | Path, level: str = "metric")
     0,0
      ['g.csv.meta.json', 'g.csv.names.json']
     """
+    if not isinstance(graph, CausalGraph):
+        raise InputError(f"graph must be a CausalGraph, got {type(graph).__name__}; valid: CausalGraph.load(path)")
     if level not in LEVELS:
         raise InputError(f"level must be a known level, got {level!r}; {did_you_mean(str(level), LEVELS)}")
     exporter = exporters.build(to)

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from numba import njit
 
 
-def kernel(function: Callable[..., Any]) -> Any:
+def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """Compile a function without Python objects, with numpy's rules for division, and keep the machine code on disk.
+
+    ``options`` are those of ``numba.njit``.
 
     >>> @kernel
     ... def double(x):
@@ -25,7 +27,9 @@ def kernel(function: Callable[..., Any]) -> Any:
     >>> double(21)
     42
     """
-    dispatcher: Any = njit(error_model="numpy")(function)
+    if function is None:
+        return partial(kernel, **options)
+    dispatcher: Any = njit(error_model="numpy", **options)(function)
     ours = Path(function.__code__.co_filename).parent == Path(__file__).parent
     if ours and dispatcher is not function:  # NUMBA_DISABLE_JIT gives the function back
         dispatcher.enable_caching()

@@ -95,7 +95,8 @@ def factor(capacity: int, columns: int = 0, base: int = 0) -> Factor:
     return Factor(np.zeros((k, k)), np.zeros(k, np.int64), np.zeros((4, k + 1)), np.zeros((columns, base)))
 
 
-@kernel
+# Sums may be taken in any order, which lets long ones use vector instructions.
+@kernel(fastmath={"reassoc", "contract"})
 def grow(moments: Any, factor: Any, base: Index, size: Index, wanted: np.ndarray, first: Index, last: Index, y: Index) -> Index:
     """Add the columns ``wanted[first:last]`` to a factor of ``size`` columns, except those that others in it determine.
 

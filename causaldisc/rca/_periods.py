@@ -39,8 +39,28 @@ def split(telemetry: Telemetry, at: float) -> tuple[np.ndarray, np.ndarray]:
     abnormal = here & (telemetry.times >= at)
     normal = ~abnormal
     if normal.sum() < MIN_NORMAL_ROWS:
-        raise InputError(f"at must leave at least {MIN_NORMAL_ROWS} normal rows before it, got {int(normal.sum())}")
+        raise InputError(
+            f"at must leave at least {MIN_NORMAL_ROWS} normal rows before it, got {int(normal.sum())}; "
+            "a normal period recorded apart can be given beside the incident (normal)"
+        )
     return normal, abnormal
+
+
+def beside_normal(normal: Telemetry, incident: Telemetry) -> Telemetry:
+    """Return both as environments, the incident last, over the variables that both have.
+
+    Raises
+    ------
+    InputError : no variable in common.
+
+    >>> both = beside_normal(Telemetry([[1.0], [2.0]], ["x"]), Telemetry([[9.0, 1.0], [8.0, 2.0]], ["x", "y"]))
+    >>> both.names, both.environments.tolist()
+    (('x',), [0, 0, 1, 1])
+    """
+    shared = [n for n in incident.names if n in set(normal.names)]
+    if not shared:
+        raise InputError(f"normal must share variables with the telemetry of the incident, got {normal.names[0]!r}, … in it")
+    return Telemetry.concat([part.select([part.names.index(n) for n in shared]) for part in (normal, incident)])
 
 
 def scale_of(telemetry: Telemetry, normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

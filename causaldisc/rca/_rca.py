@@ -14,7 +14,7 @@ from causaldisc.core.graph import CausalGraph
 from causaldisc.core.plugins import rankers
 from causaldisc.core.telemetry import Telemetry
 from causaldisc.rca._onset import find_onset
-from causaldisc.rca._periods import split
+from causaldisc.rca._periods import beside_normal, split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +85,7 @@ def rca(
     at: float | str | None = None,
     method: str = "rht",
     top: int | None = 5,
+    normal: Telemetry | pd.DataFrame | None = None,
     **parameters: Any,
 ) -> Ranking:
     """Rank root causes of an incident.
@@ -92,10 +93,12 @@ def rca(
     Parameters
     ----------
     graph : causal graph over variables; what only the graph or only the telemetry knows is left out and reported.
-    telemetry : T rows that hold a normal period and the incident.
+    telemetry : T rows that hold a normal period and the incident; with ``normal`` the incident alone will do.
     at : onset, in seconds of the telemetry's clock or as ISO 8601; None = found from the data (see ``onset_found``).
     method : name of a ranker (see ``causaldisc list rca``); ``**parameters`` are its own.
     top : how many suspects to name; None = all.
+    normal : telemetry of a normal period recorded apart; the incident then begins with the first row of ``telemetry``, unless
+        ``at`` says otherwise. Variables that only one of the two has are left out.
 
     Raises
     ------
@@ -113,20 +116,23 @@ def rca(
         raise InputError(f"top must be a whole number >= 0 or None, got {top!r}")
     ranker = rankers.build(method, parameters)
     data = telemetry if isinstance(telemetry, Telemetry) else Telemetry.from_pandas(telemetry)
+    if normal is not None:
+        at = float(data.times[0]) if at is None else at
+        data = beside_normal(normal if isinstance(normal, Telemetry) else Telemetry.from_pandas(normal), data)
     shared = [k for k, name in enumerate(data.names) if name in graph.index]
     if not shared:
         raise InputError(
             f"graph and telemetry must share variables, got {_few(graph.names)} in one and {_few(data.names)} in the other"
         )
     onset = find_onset(data) if at is None else seconds_of_onset(at, data.clock)
-    normal, abnormal = split(data, onset)
+    before, after = split(data, onset)
     known = data.select(shared)
     ranking = ranker.rank(_restricted(graph, set(known.names)), known, onset)
     service = {v.name: v.service for v in graph.variables}
     causes = tuple(RootCause(k, name, service[name], score) for k, (name, score) in enumerate(ranking[:top], 1))
     report = {
-        "normal_rows": int(normal.sum()),
-        "abnormal_rows": int(abnormal.sum()),
+        "normal_rows": int(before.sum()),
+        "abnormal_rows": int(after.sum()),
         "not_in_telemetry": [n for n in graph.names if n not in set(data.names)],
         "not_in_graph": [n for n in data.names if n not in graph.index],
         "without_score": [n for n in known.names if n not in {name for name, _ in ranking}],

@@ -181,8 +181,7 @@ def _compute(todo: Sequence[Cell], store: Store, launcher: dict[str, Any], pictu
     except KeyboardInterrupt:
         # Asked of the store: a worker may have finished a cell that has not been heard of here.
         done = sum(_is_good(store.load(cell.key)) for cell in todo)
-        logger.warning("interrupted with %d of %d cells done; --resume runs the rest", done, len(todo))
-        raise
+        raise KeyboardInterrupt(f"interrupted with {done} of {len(todo)} cells done; --resume runs the rest") from None
     return computed
 
 

@@ -58,6 +58,8 @@ def discover(
     >>> found.graph.edges, found.certificate.ok
     ((), True)
     """
+    if prior is not None and not isinstance(prior, ExpertPrior):
+        raise InputError(f"prior must be an ExpertPrior or None, got {type(prior).__name__}; valid: ExpertPrior.load(path)")
     data = as_telemetry(telemetry)
     plugin = _plugin(algorithm, parameters)
     constraints = Constraints.of(prior or ExpertPrior(), data.variables, plugin.max_lag)

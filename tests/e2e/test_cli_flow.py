@@ -139,3 +139,30 @@ def test_run_then_leaderboard(command, folder):
         "4 done"
         in command("run", "-m", "algorithm=empty,correlation", "source=sem", "source.n_samples=100", "seed=0,1", "--status").out
     )
+
+
+def test_the_normal_period_may_be_a_file_of_its_own(system, command):
+    trial = json.loads((system / "trials.json").read_text())[0]
+    words = ("rca", "graph.json", system / trial["file"], "--normal", "system/telemetry.parquet", "--json")
+    ranking = json.loads(command(*words).out)
+    assert ranking["report"]["normal_rows"] == 480
+    assert not ranking["onset_found"]
+
+
+def test_an_input_is_never_written_over(system, command, folder):
+    before = (system / "telemetry.parquet").read_bytes()
+    for words in (["discover", "system/telemetry.parquet"], ["ingest", "system/telemetry.parquet"]):
+        assert "one of the inputs" in command(*words, "-o", "system/../system/telemetry.parquet", status=2).err
+    assert (system / "telemetry.parquet").read_bytes() == before
+    assert "must end in .parquet or .csv" in command("ingest", "system/telemetry.parquet", "-o", "t.txt", status=2).err
+    command("ingest", "system/telemetry.parquet", "-o", "t.csv")
+    assert (folder / "t.csv").read_text().startswith('"time"')
+
+
+def test_misspelt_services_show_in_the_report(system, command, folder):
+    (folder / "odd.yaml").write_text("calls: [[fronted, payment]]")
+    done = command("discover", "system/telemetry.parquet", "--prior", "odd.yaml", "-o", "odd.json")
+    assert "called services without telemetry: fronted, payment" in done.out
+    (folder / "glob.yaml").write_text('required: [{source: "zzz:*", target: "*:cpu"}]')
+    refused = command("discover", "system/telemetry.parquet", "--prior", "glob.yaml", "-o", "odd2.json", status=2)
+    assert refused.err.startswith("error: glob.yaml: required[0] zzz:*")

@@ -137,7 +137,8 @@ import sys
 from causaldisc.runner.experiment import run
 try:
     run({[*QUIET, "algorithm=rough", "algorithm.act=none,wait", f"launcher={launcher}"]!r}, multirun=True)
-except KeyboardInterrupt:
+except KeyboardInterrupt as stop:
+    print(stop, file=sys.stderr)
     sys.exit(130)
 """
     environment = {**os.environ, "ROUGH_NOTE": str(note), "PYTHONPATH": str(PLUGINS)}
