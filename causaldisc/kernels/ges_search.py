@@ -76,7 +76,8 @@ def search(
             best = other
     gains = np.stack([best.survey(kind).T for kind in (INSERT, DELETE, TURN)])
     inserted, deleted, turned = best.steps
-    return Found(best.marks.astype(bool), best.dag.astype(bool), best.local, gains, (inserted, deleted, turned), best.truncated)
+    late = time.monotonic() >= end
+    return Found(best.marks.astype(bool), best.dag.astype(bool), best.local, gains, (inserted, deleted, turned), late)
 
 
 def _from_ignorance(task: Task, targets: int, end: float) -> Climber | None:
