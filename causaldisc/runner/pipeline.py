@@ -64,8 +64,7 @@ def discover(
     plugin = _plugin(algorithm, parameters)
     constraints = Constraints.of(prior or ExpertPrior(), data.variables, plugin.max_lag)
     constraints.refuse_unsupported(plugin.clauses, plugin.name)
-    if data.shape[0] < plugin.max_lag + 2:
-        raise InputError(f"telemetry must have more than max_lag + 1 = {plugin.max_lag + 1} rows, got {data.shape[0]}")
+    _refuse_too_few_rows(data, plugin.max_lag)
     varying = np.flatnonzero(~data.constant)
     started = time.perf_counter()
     learned = _run(plugin, data, constraints, varying, _generator(seed, plugin.name))
@@ -113,6 +112,14 @@ def _plugin(algorithm: str | Algorithm, parameters: dict[str, Any]) -> Algorithm
     if parameters:
         raise InputError("parameters must be given to the algorithm object itself, got them beside one")
     return algorithm
+
+
+def _refuse_too_few_rows(data: Telemetry, max_lag: int) -> None:
+    """Ask for two rows that have ``max_lag`` rows of their own environment before them."""
+    _, lengths = np.unique(data.environments, return_counts=True)
+    if np.maximum(lengths - max_lag, 0).sum() < 2:
+        shape = f"{lengths[0]} rows" if len(lengths) == 1 else f"environments of {', '.join(map(str, lengths[:5]))} rows"
+        raise InputError(f"telemetry must have at least 2 rows with max_lag={max_lag} rows before them, got {shape}")
 
 
 def _generator(seed: int, name: str) -> np.random.Generator:

@@ -89,7 +89,7 @@ def test_bad_priors(case, capsys, folder):
         (["discover", "good.csv", "--algorithm", "empty", "--set", "max_lag=soon", "-o", "g.json"], "must be a whole number"),
         (["discover", "good.csv", "--algorithm", "empty", "--set", "max_lag=-1", "-o", "g.json"], "empty.max_lag must be >= 0"),
         (["discover", "good.csv", "--algorithm", "empty", "--set", "max_lag", "-o", "g.json"], "must be key=value"),
-        (["discover", "good.csv", "--algorithm", "empty", "--set", "max_lag=40", "-o", "g.json"], "rows, got 30"),
+        (["discover", "good.csv", "--algorithm", "empty", "--set", "max_lag=40", "-o", "g.json"], "got 30 rows"),
         (["discover", "good.csv", "--seed", "-1", "-o", "g.json"], "whole number >= 0"),
         (["discover", "good.csv", "--algorithm", "empty", "-o", "."], "got a folder"),
         (["discover", "good.csv", "--algorithm", "empty", "-o", "good.csv/g.json"], "folder"),
