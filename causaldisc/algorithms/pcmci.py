@@ -10,6 +10,7 @@ import numpy as np
 from causaldisc.algorithms._lagged import Findings
 from causaldisc.algorithms._momentary import Momentary, Search
 from causaldisc.core.graph import DIRECTED, UNDIRECTED
+from causaldisc.core.parameters import parameter
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class PCMCI(Momentary):
     [('a', 'b', 1)]
     """
 
+    alpha: float = parameter(0.05, "level of the graph", low=0.0, high=1.0)
     name: ClassVar[str] = "pcmci"
     summary: ClassVar[str] = "PCMCI with partial correlations"
 
