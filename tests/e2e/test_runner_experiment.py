@@ -133,8 +133,9 @@ def test_joblib_finds_what_one_after_another_finds(folder):
 def test_an_interrupt_stops_what_runs_and_keeps_what_is_finished(folder, launcher, send):
     note = folder / "pid"
     script = f"""
-import sys
+import signal, sys
 from causaldisc.runner.experiment import run
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
 try:
     run({[*QUIET, "algorithm=rough", "algorithm.act=none,wait", f"launcher={launcher}"]!r}, multirun=True)
 except KeyboardInterrupt as stop:
