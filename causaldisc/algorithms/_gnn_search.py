@@ -12,6 +12,8 @@ from causaldisc.algorithms._gnn_panel import Cells, Panel, own_past
 from causaldisc.algorithms._gnn_training import Trained
 from causaldisc.algorithms._orders import best_order, random_order, reachable
 
+CANDIDATES = 16  # sources a target that the search looks at, those of the strongest gates: beyond, it gets slow, not better
+
 
 @dataclass(frozen=True, eq=False)
 class Found:
@@ -72,10 +74,10 @@ def find(
 ) -> Found:
     """Turn gates into tested edges.
 
-    Candidates are the open cells of a gate above ``threshold``, at lag 0 in both directions. The order search begins at the
-    order of the network's own DAG and at random ones. Every parent in the best graph is then tested, and the weakest leaves
-    as long as the Benjamini-Hochberg procedure at level ``alpha`` does not reject all; a variable's own past is a family
-    of its own, lest its sure hits buy room for false ones elsewhere.
+    Candidates are the open cells of a gate above ``threshold``, the strongest of each target, at lag 0 in both directions.
+    The order search begins at the order of the network's own DAG and at random ones. Every parent in the best graph is then
+    tested, and the weakest leaves as long as the Benjamini-Hochberg procedure at level ``alpha`` does not reject all; a
+    variable's own past is a family of its own, lest its sure hits buy room for false ones elsewhere.
     """
     n = len(panel.targets)
     parents = _parents(panel, cells, trained, threshold)
@@ -95,7 +97,7 @@ def find(
     edges = (edges & cells.allowed) | cells.pinned
     scores = _scores(edges, fits, parents.fits)
     scores[cells.pinned] = scores.max(initial=0.0) + 1.0
-    return Found(edges, effect, p_value, scores, int((trained.gates > threshold).sum()))
+    return Found(edges, effect, p_value, scores, sum(len(pool) for pool in parents.fits.pools))
 
 
 def _parents(panel: Panel, cells: Cells, trained: Trained, threshold: float) -> Parents:
@@ -103,6 +105,10 @@ def _parents(panel: Panel, cells: Cells, trained: Trained, threshold: float) -> 
     wanted = trained.gates > threshold
     wanted[:n] |= wanted[:n].T
     wanted &= cells.open
+    strength = np.where(wanted, trained.gates, 0.0)
+    strength[:n] = np.maximum(strength[:n], np.where(wanted[:n], trained.gates[:n].T, 0.0))
+    if len(wanted) > CANDIDATES:
+        wanted &= strength >= np.sort(strength, axis=0)[-CANDIDATES]
     own = own_past(n, len(wanted) // n)
     columns = [frozenset(np.flatnonzero(wanted[:, j] & ~cells.pinned[:, j]).tolist()) for j in range(n)]
     base = tuple(frozenset(np.flatnonzero(cells.pinned[:, j]).tolist()) for j in range(n))

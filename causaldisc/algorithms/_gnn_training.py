@@ -15,7 +15,7 @@ from causaldisc.algorithms._gnn_network import LaggedMessages, log_det
 from causaldisc.algorithms._gnn_panel import Cells, Panel, own_past
 from causaldisc.core.errors import InputError
 
-BATCH = 1024  # windows a step
+BATCH = 256  # windows a step
 WEIGHT_OF_CYCLES = (0.1, 100.0)  # multiplier of the acyclicity term, first and last step
 FLOOR = 1e-3  # of a variance left unexplained: exact copies must not make the likelihood infinite
 
