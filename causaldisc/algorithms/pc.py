@@ -43,6 +43,9 @@ class PC(Algorithm):
     alpha: float = parameter(0.01, "level of the independence tests", low=0.0, high=1.0)
     max_lag: int = parameter(0, "largest lag, in steps", low=0)
     max_conditions: int | None = parameter(None, "largest conditioning set; null = as large as neighbourhoods get", low=0)
+    colliders: str = parameter(
+        "majority", "rule for colliders: by most of the separating sets, or by all of them", choices=("majority", "conservative")
+    )
     deadline_s: float | None = parameter(None, "seconds after which to return the graph so far; null = none", low=0.0)
     name: ClassVar[str] = "pc"
     summary: ClassVar[str] = "PC-stable, Fisher z, majority rule, with lags"
@@ -55,19 +58,23 @@ class PC(Algorithm):
     def discover(self, telemetry: Telemetry, constraints: Constraints, rng: np.random.Generator) -> Learned:
         """Learn the graph; nothing of it is random."""
         # Late, so that listing the algorithms compiles and loads no kernel.
-        from causaldisc.kernels.moments import canonical_order
+        from causaldisc.kernels.moments import canonical_order, reordered
         from causaldisc.kernels.pc import Evidence, learn
+        from causaldisc.kernels.separation import never
 
         end = time.monotonic() + (np.inf if self.deadline_s is None else self.deadline_s)
         order = canonical_order(telemetry.values)
         local = constraints.restrict(order)
-        evidence = Evidence.of(telemetry.values[:, order], telemetry.environments, self.max_lag + 1)
-        found = learn(evidence, local.allowed, local.pin, self.alpha, self.max_conditions, lambda: time.monotonic() > end)
+        evidence = Evidence.fisher(telemetry.values[:, order], telemetry.environments, self.max_lag + 1, self.alpha)
+        late = (lambda: time.monotonic() > end) if self.deadline_s is not None else never
+        found = learn(evidence, local.allowed, local.pin, self.max_conditions, self.colliders, late)
+        log_p = _minus_log10(evidence.tests.log_p(found.statistic))
+        twins = evidence.groups.sets
+        scores = _scores(found.codes, found.required, log_p, self.alpha, twins)
         back = np.argsort(order)
-        codes, required, settled, statistic, strength = (
-            array[np.ix_(back, back)] for array in (found.codes, found.required, found.settled, found.statistic, found.strength)
+        codes, required, settled, strength, log_p, scores = (
+            reordered(array, back) for array in (found.codes, found.required, found.settled, found.strength, log_p, scores)
         )
-        log_p = _minus_log10_p(statistic)
         graph = CausalGraph.from_codes(
             telemetry.variables,
             codes,
@@ -76,20 +83,16 @@ class PC(Algorithm):
             p_value=10.0**-log_p,
             evidence=_evidence(required, settled),
         )
-        names = telemetry.names
-        twins = [order[members] for members in evidence.groups.sets]
-        scores = np.where(constraints.allowed, _scores(codes, required, log_p, self.alpha, twins), np.nan)
-        return Learned(graph, scores, _report(found, evidence, [names[k] for k in order], local.allowed))
+        names = [telemetry.names[k] for k in order]
+        scores[~constraints.allowed] = np.nan
+        return Learned(graph, scores, _report(found, evidence, names, local.allowed))
 
 
-def _minus_log10_p(statistic: np.ndarray) -> np.ndarray:
-    """-log10 of the two-sided p value of a standard normal; finite for any finite statistic."""
-    from scipy.special import log_ndtr
-
-    return -(log_ndtr(-statistic) + np.log(2.0)) / np.log(10.0) + 0.0
+def _minus_log10(log_p: np.ndarray) -> np.ndarray:
+    return -log_p / np.log(10.0) + 0.0
 
 
-def _scores(codes: np.ndarray, required: np.ndarray, log_p: np.ndarray, alpha: float, twins: list[np.ndarray]) -> np.ndarray:
+def _scores(codes: np.ndarray, required: np.ndarray, log_p: np.ndarray, alpha: float, twins: list[list[int]]) -> np.ndarray:
     """Rank every ordered pair by the largest p value of its tests, with the directions found folded in.
 
     Present edges score above -log10(alpha), undirected ones half as far above it; absent ones at most as much; the
@@ -98,16 +101,18 @@ def _scores(codes: np.ndarray, required: np.ndarray, log_p: np.ndarray, alpha: f
     """
     bar = -np.log10(max(alpha, 1e-300))
     scores = np.minimum(log_p, bar)
-    scores = np.where(codes == DIRECTED, np.maximum(log_p, bar), scores)
-    scores = np.where(codes > DIRECTED, bar + 0.5 * np.maximum(log_p - bar, 0.0), scores)
-    against = (codes[:, :, 0].T == DIRECTED) & (codes[:, :, 0] == 0)
-    scores[:, :, 0] = np.where(against, bar * log_p[:, :, 0] / (1.0 + log_p[:, :, 0]), scores[:, :, 0])
+    directed, other = np.nonzero(codes == DIRECTED), np.nonzero(codes > DIRECTED)
+    scores[directed] = np.maximum(log_p[directed], bar)
+    scores[other] = bar + 0.5 * np.maximum(log_p[other] - bar, 0.0)
+    j, i = np.nonzero((codes[:, :, 0] == DIRECTED) & (codes[:, :, 0].T == 0))
+    scores[i, j, 0] = bar * log_p[i, j, 0] / (1.0 + log_p[i, j, 0])
     for members in twins:
         among = np.array(scores[np.ix_(members, members)])
         scores[members] = scores[members].max(axis=0)
         scores[:, members] = scores[:, members].max(axis=1, keepdims=True)
         scores[np.ix_(members, members)] = among
-    return np.where(required, scores.max(initial=bar) + 1.0, scores)
+    scores[required] = scores.max(initial=bar) + 1.0
+    return scores
 
 
 def _evidence(required: np.ndarray, settled: np.ndarray) -> dict[tuple[int, int, int], tuple[str, ...]]:

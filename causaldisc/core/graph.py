@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -134,23 +135,29 @@ class CausalGraph:
             raise InputError(f"graph of kind {self.kind!r} must be acyclic at lag 0, got a directed cycle")
 
     def _check_edge(self, edge: Edge) -> None:
-        where = f"edge {edge.source!r} -> {edge.target!r}"
+        wrong = self._fault(edge)
+        if wrong:
+            raise InputError(f"edge {edge.source!r} -> {edge.target!r} {wrong}")
+
+    def _fault(self, edge: Edge) -> str | None:
+        """What an edge must be and is not."""
         for end in (edge.source, edge.target):
             if end not in self.index:
-                raise InputError(f"{where} must join known nodes, got unknown {end!r}")
+                return f"must join known nodes, got unknown {end!r}"
         if isinstance(edge.lag, bool) or not isinstance(edge.lag, int) or not 0 <= edge.lag <= self.max_lag:
-            raise InputError(f"{where} must have a lag in 0..{self.max_lag}, got {edge.lag!r}")
+            return f"must have a lag in 0..{self.max_lag}, got {edge.lag!r}"
         if edge.source == edge.target and edge.lag == 0:
-            raise InputError(f"{where} must not be a self-loop at lag 0")
+            return "must not be a self-loop at lag 0"
         for mark in (edge.source_mark, edge.target_mark):
             if mark not in MARKS:
-                raise InputError(f"{where} must have marks among {', '.join(MARKS)}, got {mark!r}")
+                return f"must have marks among {', '.join(MARKS)}, got {mark!r}"
         if edge.lag > 0 and edge.target_mark != "arrow":
-            raise InputError(f"{where} at lag {edge.lag} must point forward in time, got target_mark {edge.target_mark!r}")
+            return f"at lag {edge.lag} must point forward in time, got target_mark {edge.target_mark!r}"
         if self.kind == "dag" and not edge.is_directed:
-            raise InputError(f"{where} must be directed in a graph of kind 'dag'")
+            return "must be directed in a graph of kind 'dag'"
         if edge.validation not in VALIDATION_STATES:
-            raise InputError(f"{where} must have a validation among {', '.join(VALIDATION_STATES)}, got {edge.validation!r}")
+            return f"must have a validation among {', '.join(VALIDATION_STATES)}, got {edge.validation!r}"
+        return None
 
     def __eq__(self, other: object) -> bool:
         """Whether every field is equal, provenance included."""
@@ -197,16 +204,18 @@ class CausalGraph:
 
     def is_acyclic(self) -> bool:
         """Whether the directed lag-0 edges form no cycle."""
-        matrix = np.zeros((len(self.variables),) * 2, dtype=bool)
-        for edge in self.edges:
-            if edge.lag == 0 and edge.is_directed:
-                matrix[self.index[edge.source], self.index[edge.target]] = True
-        return acyclic(matrix)
+        place = self.index
+        return _acyclic(len(place), ((place[e.source], place[e.target]) for e in self.edges if e.lag == 0 and e.is_directed))
 
     # -- deriving ----------------------------------------------------------------------------------------------------
 
     def replace(self, **changes: Any) -> CausalGraph:
-        """Return a copy with some fields changed, validated anew."""
+        """Return a copy with some fields changed, validated anew where that can matter."""
+        if changes.keys() <= {"step_seconds", "provenance"}:
+            copied = copy(self)
+            for name, value in changes.items():
+                object.__setattr__(copied, name, dict(value or {}) if name == "provenance" else value)
+            return copied
         kept = {name: getattr(self, name) for name in ("variables", "edges", "kind", "max_lag", "step_seconds", "provenance")}
         return CausalGraph(**{**kept, **changes})
 
@@ -280,26 +289,31 @@ class CausalGraph:
         cells = cells[:, :, None] if cells.ndim == 2 else cells
         names = [v.name if isinstance(v, Variable) else v for v in variables]
         marks = {DIRECTED: ("tail", "arrow"), UNDIRECTED: ("tail", "tail"), CONFLICT: ("arrow", "arrow")}
-        edges = []
-        for i, j, lag in zip(*(axis.tolist() for axis in np.nonzero(cells)), strict=True):
-            code = int(cells[i, j, lag])
-            if code != DIRECTED:
-                if lag or cells[j, i, lag] != code:
-                    raise InputError(f"codes must be symmetric at lag 0 where not directed, got {code} at [{i}, {j}, {lag}]")
-                if i > j:
-                    continue
-            edges.append(
-                Edge(
-                    names[i],
-                    names[j],
-                    lag,
-                    *marks[code],
-                    conflict=code == CONFLICT,
-                    strength=_cell(strength, i, j, lag),
-                    p_value=_cell(p_value, i, j, lag),
-                    evidence=(evidence or {}).get((i, j, lag), ("data",)),
-                )
+        i, j, lags = places = np.nonzero(cells != NONE)
+        found = cells[places]
+        either_way = found != DIRECTED
+        wrong = either_way & ((lags > 0) | (cells[j, i, lags] != found))
+        if wrong.any():
+            k = int(np.argmax(wrong))
+            where = f"[{i[k]}, {j[k]}, {lags[k]}]"
+            raise InputError(f"codes must be symmetric at lag 0 where not directed, got {found[k]} at {where}")
+        kept = ~either_way | (i < j)
+        places = tuple(axis[kept] for axis in places)
+        columns = (*(axis.tolist() for axis in places), found[kept].tolist(), _cells(strength, places), _cells(p_value, places))
+        sources = evidence or {}
+        edges = [
+            Edge(
+                names[a],
+                names[b],
+                lag,
+                *marks[code],
+                conflict=code == CONFLICT,
+                strength=size,
+                p_value=p,
+                evidence=sources.get((a, b, lag), ("data",)),
             )
+            for a, b, lag, code, size, p in zip(*columns, strict=True)
+        ]
         return cls(variables, edges, kind, cells.shape[2] - 1, **fields)
 
     def to_networkx(self) -> nx.MultiDiGraph:
@@ -330,24 +344,31 @@ def acyclic(matrix: np.ndarray) -> bool:
     >>> acyclic(np.array([[0, 1], [1, 0]], dtype=bool))
     False
     """
-    indegree = matrix.sum(axis=0)
-    ready = list(np.flatnonzero(indegree == 0))
-    left = len(matrix)
-    while ready:
-        node = ready.pop()
-        left -= 1
-        for child in np.flatnonzero(matrix[node]):
-            indegree[child] -= 1
-            if indegree[child] == 0:
+    sources, targets = np.nonzero(matrix)
+    return _acyclic(len(matrix), zip(sources.tolist(), targets.tolist(), strict=True))
+
+
+def _acyclic(nodes: int, arrows: Iterable[tuple[int, int]]) -> bool:
+    """Whether nodes can be taken away one by one, each after all its causes (Kahn 1962)."""
+    children: list[list[int]] = [[] for _ in range(nodes)]
+    causes = [0] * nodes
+    for cause, effect in arrows:
+        children[cause].append(effect)
+        causes[effect] += 1
+    ready = [node for node in range(nodes) if not causes[node]]
+    for node in ready:
+        for child in children[node]:
+            causes[child] -= 1
+            if not causes[child]:
                 ready.append(child)
-    return left == 0
+    return len(ready) == nodes
 
 
-def _cell(array: np.ndarray | None, i: int, j: int, lag: int) -> float | None:
+def _cells(array: np.ndarray | None, places: tuple[np.ndarray, ...]) -> list[float | None]:
     if array is None:
-        return None
-    value = float(array[i, j, lag] if array.ndim == 3 else array[i, j])
-    return None if np.isnan(value) else value
+        return [None] * len(places[0])
+    values = array[places] if array.ndim == 3 else array[places[:2]]
+    return [None if value != value else value for value in values.tolist()]  # NaN is unlike itself
 
 
 def _best(a: float | None, b: float | None, pick: Any) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import types
 import typing
@@ -38,7 +39,7 @@ def build(cls: type[T], values: Mapping[str, Any], what: str = "") -> T:
     InputError : an unknown name (with the nearest valid one), a wrong type, or a value out of range.
     """
     fields = {f.name: f for f in dataclasses.fields(typing.cast(Any, cls)) if f.init}
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     label = what or getattr(cls, "name", cls.__name__)
     checked = {}
     for name, value in values.items():
@@ -49,9 +50,15 @@ def build(cls: type[T], values: Mapping[str, Any], what: str = "") -> T:
     return cls(**checked)
 
 
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    """Resolved annotations; resolving compiles every one of them."""
+    return typing.get_type_hints(cls)
+
+
 def describe(cls: type) -> list[dict[str, Any]]:
     """Return name, type, default and help of every parameter, for ``causaldisc list`` and documentation."""
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     return [
         {"name": f.name, "type": _type_name(hints[f.name]), "default": f.default, "help": f.metadata.get("help", "")}
         for f in dataclasses.fields(cls)

@@ -140,6 +140,12 @@ def _entry_points(path: tuple[str, ...]) -> EntryPoints:
     return cast(EntryPoints, entry_points())
 
 
+@functools.cache
+def _modules_in(package: str) -> tuple[str, ...]:
+    """Names of a package's modules; read once, since that lists its folder."""
+    return tuple(module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__))
+
+
 P = TypeVar("P", bound=Plugin)
 
 
@@ -177,8 +183,7 @@ class Registry(Generic[P]):
         return entry.dist.name if entry is not None and entry.dist is not None else "unknown"
 
     def _modules(self) -> dict[str, str]:
-        package = importlib.import_module(self.package)
-        found = (m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_"))
+        found = (name for name in _modules_in(self.package) if not name.startswith("_"))
         return {name.replace("_", "-") if self.kind == "exporter" else name: f"{self.package}.{name}" for name in found}
 
     def _entries(self) -> dict[str, EntryPoint]:

@@ -120,7 +120,7 @@ class Telemetry:
         """Hex digest of names, values, times and environments."""
         digest = hashlib.sha256("\x1f".join(self.names).encode())
         for array in (self.values, self.times, self.environments):
-            digest.update(np.ascontiguousarray(array).tobytes())
+            digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def select(self, columns: Sequence[int] | np.ndarray) -> Telemetry:

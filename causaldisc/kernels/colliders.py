@@ -1,15 +1,18 @@
-"""Unshielded triples of a skeleton, judged by the majority rule (Colombo & Maathuis 2014)."""
+"""Unshielded triples of a skeleton, judged by the share of separating sets that hold the middle (Colombo & Maathuis 2014)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from causaldisc.kernels.separation import Basis, marginal, never, separate
+from causaldisc.kernels.compiled import kernel
+from causaldisc.kernels.separation import Neighbours, Tests, never, separate
 
 SHIELDED, NONCOLLIDER, COLLIDER, AMBIGUOUS = 0, 1, 2, 3
+# Share of the separating sets by which a rule decides: a collider below ``share``, a non-collider above ``1 - share``.
+RULES = {"majority": 0.5, "conservative": 0.0}
 _CHUNK = 2048
 
 
@@ -34,56 +37,85 @@ class Triples(NamedTuple):
 
 
 def judge_triples(
-    basis: Basis, adjacent: np.ndarray, open_: np.ndarray, max_size: int, expired: Callable[[], bool] = never
+    tests: Tests,
+    pairs: np.ndarray,
+    open_: np.ndarray,
+    max_size: int,
+    rule: str = "majority",
+    expired: Callable[[], bool] = never,
 ) -> Triples:
     """Judge every unshielded triple (x, z, y) by how many of all separating sets of x and y hold z.
 
-    The sets are those among the neighbours of x or of y. A minority makes z a collider, a majority a non-collider; at
-    exactly one half, and when no set separates x and y, the triple is ambiguous.
+    The sets are those among the neighbours of x or of y. By the majority rule a minority makes z a collider, a majority a
+    non-collider, exactly one half is ambiguous; by the conservative rule (Ramsey, Zhang & Spirtes 2006) none makes it a
+    collider, all a non-collider, and everything between is ambiguous. When no set separates x and y, the triple is ambiguous.
 
     Parameters
     ----------
-    adjacent : bool[N, M], the skeleton.
+    pairs : int[K, 2], the skeleton: each a variable at lag 0 and a column, pairs at lag 0 once.
     open_ : bool[N, N], adjacencies at lag 0 whose direction is not settled.
     max_size : largest separating set to try.
     expired : asked now and then whether to stop; triples not reached are ambiguous.
 
+    >>> from causaldisc.kernels.fisher import Fisher
     >>> R = np.array([[1.0, 0.8, 0.0], [0.8, 1.0, 0.5], [0.0, 0.5, 1.0]])
     >>> chain = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], dtype=bool)
-    >>> free = np.ones((3, 3), dtype=bool)
-    >>> judge_triples(Basis(R, np.full((3, 3), 99.0), free, 2.58), chain, chain, 1).kinds.tolist()
+    >>> fisher = Fisher(R, np.full((3, 3), 99.0), np.ones((3, 3), dtype=bool), 2.58)
+    >>> judge_triples(fisher, np.array([[0, 1], [1, 2]]), chain, 1).kinds.tolist()
     [0, 0, 2, 2, 0, 0]
     """
-    flat, degrees = np.nonzero(adjacent)[1], adjacent.sum(axis=1)
-    starts, offsets = np.concatenate([[0], np.cumsum(degrees)]), np.concatenate([[0], np.cumsum(degrees**2)])
-    place = np.cumsum(adjacent, axis=1) - 1
-    kinds = np.zeros(int(offsets[-1]), np.int8)
-    pairs = _open_pairs(adjacent, open_)
+    neighbours, columns = Neighbours.of(pairs, len(open_)), len(tests.cause)
+    flat, starts, degrees = *neighbours, neighbours.degrees
+    offsets = np.concatenate([[0], np.cumsum(degrees**2)])
+    place = np.full((len(open_), columns), -1, np.int32)
+    middles = np.repeat(np.arange(len(degrees)), degrees)
+    place[middles, flat] = np.arange(len(flat)) - starts[middles]
+    wanted, kinds = np.zeros((len(open_), columns), np.bool_), np.zeros(int(offsets[-1]), np.int8)
+    kernels: tuple[Any, Any] = _mark_open, _write_kinds
+    kernels[0](flat, starts, place, open_, wanted)
+    ends = np.argwhere(wanted)
+    statistic, strength, _ = tests.marginal(len(open_)) if len(ends) else (np.zeros((1, 1)),) * 3
     made, complete = 0, True
-    for begin in range(0, len(pairs), _CHUNK):
-        some = pairs[begin : begin + _CHUNK]
-        y, c = some.T
-        before = marginal(basis.R[y, c], basis.n[y, c]), basis.R[y, c]
-        verdicts = separate(basis, adjacent, some, (0, max_size), False, before, expired)
+    for begin in range(0, len(ends), _CHUNK):
+        some = ends[begin : begin + _CHUNK]
+        before = statistic[*some.T], strength[*some.T]
+        verdicts = separate(tests, neighbours, some, (0, max_size), False, before, expired)
         made, complete = made + verdicts.tests, complete and verdicts.complete
-        k, z = np.nonzero(adjacent[:, y].T & adjacent[:, c].T)
-        a, b = place[z, y[k]], place[z, c[k]]
-        kind = _majority(verdicts.found[k], verdicts.holding[k, z])
-        kinds[offsets[z] + a * degrees[z] + b] = kind
-        kinds[offsets[z] + b * degrees[z] + a] = kind
+        kernels[1](flat, starts, offsets, place, some, verdicts.found, verdicts.holding, RULES[rule], kinds)
     return Triples(flat, starts, kinds, offsets, made, complete)
 
 
-def _open_pairs(adjacent: np.ndarray, open_: np.ndarray) -> np.ndarray:
-    """int[K, 2]: pairs that are not adjacent but have a common neighbour to which one edge is not settled."""
-    edges, loose = adjacent.astype(np.float32), open_.astype(np.float32)
-    variables = len(edges)
-    common = loose.T @ edges
-    common[:, :variables] += edges[:, :variables].T @ loose
-    wanted = (common > 0) & ~adjacent & np.triu(np.ones(adjacent.shape, dtype=bool), 1)
-    return np.argwhere(wanted)
+@kernel
+def _mark_open(flat, starts, place, open_, wanted):
+    """Mark pairs that are not adjacent but have a common neighbour to which one edge is not settled, each once."""
+    n = len(starts) - 1
+    for z in range(n):
+        for a in range(starts[z], starts[z + 1]):
+            x = flat[a]
+            for b in range(a + 1, starts[z + 1]):
+                y = flat[b]
+                # Ascending, so x is at lag 0 wherever y is; two earlier columns are no pair of the search.
+                if x < n and place[x, y] < 0 and (open_[z, x] or (y < n and open_[z, y])):
+                    wanted[x, y] = True
 
 
-def _majority(found: np.ndarray, holding: np.ndarray) -> np.ndarray:
-    kind = np.where(2 * holding < found, COLLIDER, np.where(2 * holding > found, NONCOLLIDER, AMBIGUOUS))
-    return np.where(found == 0, AMBIGUOUS, kind)
+@kernel
+def _write_kinds(flat, starts, offsets, place, pairs, found, holding, share, kinds):
+    """Judge the triples between the ends of pairs, whichever their middle."""
+    n = len(starts) - 1
+    for k in range(len(pairs)):
+        x, y = pairs[k, 0], pairs[k, 1]
+        for at in range(starts[x], starts[x + 1]):
+            z = flat[at]
+            if z >= n or place[z, y] < 0:
+                continue
+            kind = AMBIGUOUS
+            if found[k] > 0:
+                part = holding[k, z] / found[k]
+                if part < share or part == 0.0:
+                    kind = COLLIDER
+                elif part > 1.0 - share or part == 1.0:
+                    kind = NONCOLLIDER
+            a, b, degree = place[z, x], place[z, y], starts[z + 1] - starts[z]
+            kinds[offsets[z] + a * degree + b] = kind
+            kinds[offsets[z] + b * degree + a] = kind

@@ -78,11 +78,12 @@ def correlation(X: np.ndarray, environments: np.ndarray | None = None) -> tuple[
 
 def pairwise_correlation(X: np.ndarray, environments: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return ``(R, n_eff)`` as :func:`correlation` does, not repaired: with missing values R may be indefinite."""
-    present = ~np.isnan(X)
+    with np.errstate(over="ignore"):
+        present = None if np.isfinite(X.sum()) else ~np.isnan(X)  # one pass in the usual case
     labels = None if environments is None or len(environments) == 0 else np.asarray(environments)
     blocks = [slice(None)] if labels is None or labels[0] == labels[-1] else [labels == e for e in np.unique(labels)]
     scaled = _standardised(X, present, blocks)
-    if present.all():
+    if present is None:
         R, n_eff = scaled.T @ scaled, np.full((X.shape[1],) * 2, float(len(X) - len(blocks) + 1))
         spread = np.sqrt(np.diag(R))
     else:
@@ -124,11 +125,12 @@ def near_duplicates(R: np.ndarray, tolerance: float = 1e-6) -> tuple[tuple[int, 
     >>> near_duplicates(np.array([[1, 0.2, -1.0], [0.2, 1, -0.2], [-1.0, -0.2, 1]]))
     ((0, 2),)
     """
-    close = np.abs(R) >= 1.0 - tolerance
-    np.fill_diagonal(close, False)
+    i, j = np.nonzero(np.abs(R) >= 1.0 - tolerance)
+    if len(i) <= len(R):  # nothing but the diagonal
+        return ()
     group = np.arange(len(R))
-    for i, j in zip(*np.nonzero(np.triu(close)), strict=True):
-        group[group == group[j]] = group[i]
+    for a, b in zip(i[i < j], j[i < j], strict=True):
+        group[group == group[b]] = group[a]
     labels, counts = np.unique(group, return_counts=True)
     members = [tuple(np.flatnonzero(group == label).tolist()) for label in labels[counts > 1]]
     return tuple(sorted(members))
@@ -144,28 +146,49 @@ def canonical_order(values: np.ndarray) -> np.ndarray:
     >>> bool((one[:, canonical_order(one)] == other[:, canonical_order(other)]).all())
     True
     """
+    if len(values):  # the first row tells all columns apart as a rule
+        order = np.argsort(values[0], kind="stable")
+        if (np.diff(values[0][order]) > 0).all():
+            return order
     columns = np.ascontiguousarray(values.T, dtype=float) + 0.0  # + 0.0 makes -0.0 and 0.0 the same bytes
     if columns.shape[1] == 0:
         return np.arange(len(columns))
     return np.argsort(columns.view(f"V{columns.shape[1] * columns.itemsize}").ravel(), kind="stable")
 
 
-def _standardised(X: np.ndarray, present: np.ndarray, blocks: list) -> np.ndarray:
-    """Centre within each block and scale columns to norm one; 0 where missing, a constant column exactly 0."""
-    complete = bool(present.all())
-    centred = np.array(X) if complete else np.where(present, X, 0.0)
+def reordered(array: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return a copy of [N, N, …] with both first axes in an order.
+
+    >>> reordered(np.array([[1, 2], [3, 4]]), np.array([1, 0])).tolist()
+    [[4, 3], [2, 1]]
+    """
+    # One axis at a time: rows and cells are then copied in one piece each.
+    return np.take(np.take(array, order, axis=0), order, axis=1)
+
+
+def _standardised(X: np.ndarray, present: np.ndarray | None, blocks: list) -> np.ndarray:
+    """Centre within each block and bring columns to one scale; 0 where missing, a constant column exactly 0.
+
+    ``present`` is bool[T, M], or None where nothing is missing. The layout of X in memory is kept.
+    """
+    centred = np.array(X, copy=True) if present is None else np.where(present, X, 0.0)
+    largest = np.zeros(X.shape[1])
     for block in blocks:
-        part, there = centred[block], present[block]
-        low = part.min(axis=0) if complete else np.where(there, part, np.inf).min(axis=0)
-        high = part.max(axis=0) if complete else np.where(there, part, -np.inf).max(axis=0)
-        part = part - part.sum(axis=0) / (len(part) if complete else np.maximum(there.sum(axis=0), 1))
-        part[:, low >= high] = 0.0  # rounding of the mean must not pass for variance
-        centred[block] = part if complete else np.where(there, part, 0.0)
-    # Divided twice, so that the squares of very large and very small columns stay within range.
-    largest = np.maximum(centred.max(axis=0, initial=0.0), -centred.min(axis=0, initial=0.0))
+        part, there = centred[block], None if present is None else present[block]
+        if there is None:
+            low, high, mean = part.min(axis=0), part.max(axis=0), part.mean(axis=0)
+        else:
+            low, high = np.where(there, part, np.inf).min(axis=0), np.where(there, part, -np.inf).max(axis=0)
+            mean = part.sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+        flat = low >= high  # rounding of the mean must not pass for variance
+        part -= mean
+        part[:, flat] = 0.0
+        if there is not None:
+            part[~there] = 0.0
+        centred[block] = part
+        largest = np.maximum(largest, np.where(flat, 0.0, np.maximum(high - mean, mean - low)))
+    # The squares of very large and very small columns stay within range.
     centred *= np.divide(1.0, largest, out=np.zeros_like(largest), where=largest > np.finfo(float).tiny)
-    norm = np.sqrt(np.einsum("ti,ti->i", centred, centred))
-    centred *= np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0)
     return centred
 
 

@@ -8,9 +8,9 @@ is to point both ways, and every new arrow that would lie on a directed cycle, b
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from causaldisc.kernels.colliders import COLLIDER, NONCOLLIDER, Triples
+from causaldisc.kernels.compiled import kernel
 
 DIRECTED, UNDIRECTED, CONFLICT = 1, 2, 3
 
@@ -73,34 +73,38 @@ def on_cycles(arrows: np.ndarray) -> np.ndarray:
     >>> on_cycles(np.array([[0, 1, 0], [1, 0, 1], [0, 0, 0]], dtype=bool)).tolist()
     [[False, True, False], [True, False, False], [False, False, False]]
     """
-    live = np.ones(len(arrows), dtype=bool)
-    while True:
-        inner = arrows[np.ix_(live, live)]
-        ends = inner.any(axis=0) & inner.any(axis=1)
-        if ends.all():
+    found, (i, j) = np.zeros_like(arrows), np.nonzero(arrows)
+    while True:  # arrows without another before and one behind lie on no cycle
+        entered, left = np.zeros((2, len(arrows)), dtype=bool)
+        entered[j], left[i] = True, True
+        inner = entered[i] & left[j]
+        if inner.all():
             break
-        live[live] = ends
-    found = np.zeros_like(arrows)
-    if live.any():  # what is left has an arrow in and one out everywhere: ask which of them close a cycle
-        reach = inner.astype(np.float32)
-        for _ in range(int(live.sum()).bit_length()):
+        i, j = i[inner], j[inner]
+    if i.size:
+        live = np.unique(i)
+        among = np.ix_(live, live)
+        reach = arrows[among].astype(np.float32)
+        for _ in range(len(live).bit_length()):
             reach = np.minimum(reach + reach @ reach, 1.0)
-        found[np.ix_(live, live)] = inner & (reach.T > 0)
+        found[among] = arrows[among] & (reach.T > 0)
     return found
 
 
 def _write(codes: np.ndarray, arrows: np.ndarray) -> bool:
     """Turn undirected edges into the arrows proposed; clashes and cycles into conflicts. Return whether any was turned."""
+    if not arrows.any():
+        return False
     either, both = arrows | arrows.T, arrows & arrows.T
     codes[either] = 0
     codes[arrows & ~both] = DIRECTED
     codes[both] = CONFLICT
     closed = arrows & ~both & on_cycles(codes == DIRECTED)
     codes[closed | closed.T] = CONFLICT
-    return bool(either.any())
+    return True
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _propose(codes, flat, starts, kinds, offsets, colliders, arrows):
     """Mark the arrows into unshielded colliders, or those that Meek's rules imply, middle by middle."""
     n = len(codes)

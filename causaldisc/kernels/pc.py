@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from statistics import NormalDist
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from causaldisc.kernels.colliders import AMBIGUOUS, judge_triples
 from causaldisc.kernels.duplicates import Groups
+from causaldisc.kernels.fisher import Fisher, critical_value
 from causaldisc.kernels.moments import lagged, lagged_rows, near_duplicates, pairwise_correlation, repair
 from causaldisc.kernels.orientation import DIRECTED, UNDIRECTED, orient, settle
-from causaldisc.kernels.separation import Basis, marginal, never
+from causaldisc.kernels.separation import Tests, never
 from causaldisc.kernels.skeleton import Skeleton, find_skeleton
 
 # Equality over a handful of rows is chance, and no ground to call two variables the same.
@@ -30,8 +30,6 @@ class Findings:
     required : bool, the edges that the prior demanded.
     settled : bool, lag 0: edges whose direction the prior gave.
     statistic : float, smallest abs(z) over the tests of the pair; ``strength``: the partial correlation there.
-    n_eff : float, rows behind the pair.
-    groups : near-duplicates.
     tests, orientation_tests : tests made by level, and for colliders.
     ambiguous : triples that the majority rule leaves open.
     dropped : adjacencies for which the prior leaves no acyclic direction.
@@ -51,43 +49,44 @@ class Findings:
 
 
 class Evidence(NamedTuple):
-    """The moments that PC works on: those of M = N * (L + 1) columns, and of the G * (L + 1) that stand for them.
+    """Tests on N variables and their lagged copies, M = N * (L + 1) columns, with near-duplicates put together.
 
     Attributes
     ----------
     R, n : float[M, M], correlations by available pairs, and the rows behind them.
     groups : near-duplicate variables.
-    small : float[G * (L + 1), G * (L + 1)], correlations of the variables kept, repaired.
+    tests : on the G * (L + 1) columns that stand for their groups.
+    repair : the largest change that made their correlations positive semi-definite.
     """
 
     R: np.ndarray
     n: np.ndarray
     groups: Groups
-    small: np.ndarray
+    tests: Tests
+    repair: float
 
     @classmethod
-    def of(cls, values: np.ndarray, environments: np.ndarray, lags: int) -> Evidence:
-        """Weigh float[T, N] of values in int[T] environments, with copies at lags 0 to ``lags - 1``."""
-        X = lagged(values, environments, lags - 1)
+    def fisher(cls, values: np.ndarray, environments: np.ndarray, lags: int, alpha: float) -> Evidence:
+        """Weigh float[T, N] of values in int[T] environments, with copies at lags 0 to ``lags - 1``, for Fisher's z."""
+        X = lagged(values, environments, lags - 1) if lags > 1 else values
         R, n = pairwise_correlation(X, environments[lagged_rows(environments, lags - 1)])
         variables = values.shape[1]
         now = np.where(n[:variables, :variables] >= _ROWS_FOR_EQUALITY, R[:variables, :variables], 0.0)
-        groups = Groups.build(near_duplicates(now), np.isfinite(values).sum(axis=0))
-        return cls(R, n, groups, repair(_block(R, groups.kept_columns(lags)))[0])
-
-    @property
-    def repair(self) -> float:
-        """The largest change that the repair made to a correlation."""
-        lags = len(self.R) // len(self.groups.of)
-        return float(np.abs(self.small - _block(self.R, self.groups.kept_columns(lags))).max(initial=0.0))
+        groups = Groups.build(near_duplicates(now), n.diagonal()[:variables])
+        kept = groups.kept_columns(lags)
+        small, rows = _block(R, kept), _block(n, kept)
+        tests, change = Fisher(small, rows, np.ones(small.shape, dtype=bool), critical_value(alpha)), 0.0
+        if not tests.uniform:  # over the same rows all correlations fit together
+            small, change = repair(small)
+        return cls(R, n, groups, replace(tests, R=small), change)
 
 
 def learn(
     evidence: Evidence,
     allowed: np.ndarray,
     pin: Callable[[np.ndarray], np.ndarray],
-    alpha: float,
     max_conditions: int | None = None,
+    rule: str = "majority",
     expired: Callable[[], bool] = never,
 ) -> Findings:
     """Learn a graph over variables and their lagged copies.
@@ -96,25 +95,31 @@ def learn(
     ----------
     allowed : bool[N, N, L + 1], edges that may exist.
     pin : gives bool[N, N, L + 1] of required edges, one lag each, for float[N, N, L + 1] of association.
-    alpha : level of the tests.
     max_conditions : largest conditioning set, None for any.
+    rule : how colliders are found, see ``judge_triples``.
     expired : asked now and then whether to stop with the graph so far.
     """
     variables, lags = allowed.shape[1:]
-    R, n, groups, small = evidence
-    kept, spread = groups.kept_columns(lags), groups.columns(lags)
-    possible, required = _possible(allowed), pin(_cube(np.abs(R[:variables]), lags))
-    critical = -NormalDist().inv_cdf(alpha / 2) if alpha > 0 else float("inf")
-    basis = Basis(small, _block(n, kept), _causes(groups.merge(possible)), critical)
+    R, groups, tests = evidence.R, evidence.groups, evidence.tests
+    possible, required = _possible(allowed), pin(_cube(R[:variables], lags))
+    grouped = tests.under(_causes(groups.merge(possible)))
     candidates, stay = (_flat(groups.merge(_adjacencies(edges))) for edges in (possible, required))
-    found = _lift(find_skeleton(basis, candidates, stay, max_conditions, expired), groups, possible, required, R, n)
+    skeleton = find_skeleton(grouped, candidates, stay, max_conditions, expired)
+    found = _lift(skeleton, groups, possible, required, R, tests)
 
-    basis = Basis(_block(small, spread), _block(basis.n, spread), _causes(possible), critical)
-    codes = settle(found.adjacent[:, :variables], allowed[:, :, 0], required[:, :, 0], found.statistic[:, :variables])
-    now = (codes != 0) | (codes.T != 0)
-    adjacent = np.concatenate([now, found.adjacent[:, variables:]], axis=1)
-    triples = judge_triples(basis, adjacent, codes == UNDIRECTED, max(len(found.tests) - 1, 0), expired)
-    cells = (_cube(adjacent, lags) & allowed).astype(np.int8)
+    spread = grouped if groups.trivial else tests.of(groups.columns(lags)).under(_causes(possible))
+    adjacent = np.zeros((variables, variables), dtype=bool)
+    now = found.pairs[found.pairs[:, 1] < variables]
+    adjacent[now[:, 0], now[:, 1]] = adjacent[now[:, 1], now[:, 0]] = True
+    codes = settle(adjacent, allowed[:, :, 0], required[:, :, 0], found.statistic[:, :variables])
+    kept = (codes != 0) | (codes.T != 0)
+    j, c = found.pairs.T
+    pairs = found.pairs[(c >= variables) | kept[j, np.minimum(c, variables - 1)]]
+    triples = judge_triples(spread, pairs, codes == UNDIRECTED, max(len(found.tests) - 1, 0), rule, expired)
+    cells = np.zeros((variables, variables, lags), np.int8)
+    j, c = pairs[pairs[:, 1] >= variables].T
+    cells[c % variables, j, c // variables] = DIRECTED
+    cells &= allowed
     cells[:, :, 0] = orient(codes, triples)
     return Findings(
         cells,
@@ -125,22 +130,27 @@ def learn(
         found.tests,
         triples.tests,
         int((triples.kinds == AMBIGUOUS).sum()) // 2,
-        int((found.adjacent[:, :variables] & ~now).sum()) // 2,
+        len(found.pairs) - len(pairs),
         found.complete and triples.complete,
     )
 
 
-def _lift(found: Skeleton, groups: Groups, possible: np.ndarray, required: np.ndarray, R: np.ndarray, n: np.ndarray) -> Skeleton:
+def _lift(found: Skeleton, groups: Groups, possible: np.ndarray, required: np.ndarray, R: np.ndarray, tests: Tests) -> Skeleton:
     """Carry a skeleton of groups over to the variables; pairs within a group have their plain correlation."""
     if groups.trivial:
         return found
     variables, lags = possible.shape[1:]
-    columns = groups.columns(lags)
-    edges = groups.lift(_cube(found.adjacent, lags), _adjacencies(possible), required)
+    columns, kept = groups.columns(lags), len(groups.kept)
+    among = np.zeros((kept, kept * lags), dtype=bool)
+    j, c = found.pairs.T
+    among[j, c] = True
+    among[:, :kept] |= among[:, :kept].T
+    edges = _flat(groups.lift(_cube(among, lags), _adjacencies(possible), required))
     inside = groups.of[:, None] == columns[None, :]
-    statistic = np.where(inside, marginal(R[:variables], n[:variables]), found.statistic[np.ix_(groups.of, columns)])
+    statistic = np.where(inside, tests.of(columns).marginal(variables)[0], found.statistic[np.ix_(groups.of, columns)])
     strength = np.where(inside, R[:variables], found.strength[np.ix_(groups.of, columns)])
-    return Skeleton(_flat(edges), statistic, strength, found.tests, found.complete)
+    pairs = np.argwhere(edges & np.triu(np.ones(edges.shape, dtype=bool)))
+    return Skeleton(pairs, statistic, strength, found.tests, found.complete)
 
 
 def _possible(allowed: np.ndarray) -> np.ndarray:
@@ -174,12 +184,12 @@ def _causes(possible: np.ndarray) -> np.ndarray:
 
 def _flat(cube: np.ndarray) -> np.ndarray:
     """[N, M] by target and column, of [N, N, L + 1] by source, target and lag."""
-    return np.ascontiguousarray(cube.transpose(1, 2, 0)).reshape(cube.shape[1], -1)
+    return cube.transpose(1, 2, 0).reshape(cube.shape[1], -1)
 
 
 def _cube(flat: np.ndarray, lags: int) -> np.ndarray:
     """The inverse of :func:`_flat`."""
-    return np.ascontiguousarray(flat.reshape(len(flat), lags, -1).transpose(2, 0, 1))
+    return flat.reshape(len(flat), lags, -1).transpose(2, 0, 1)
 
 
 def _block(matrix: np.ndarray, columns: np.ndarray) -> np.ndarray:

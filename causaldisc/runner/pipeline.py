@@ -133,8 +133,10 @@ def _run(plugin: Algorithm, data: Telemetry, constraints: Constraints, varying: 
     if not varying.size:
         shape = (0, 0, plugin.max_lag + 1)
         return Learned(CausalGraph([], [], plugin.kind, plugin.max_lag), np.empty(shape))
-    learned = plugin.discover(data.select(varying), constraints.restrict(varying), rng)
-    names = tuple(data.names[k] for k in varying)
+    if varying.size < len(data.names):
+        data, constraints = data.select(varying), constraints.restrict(varying)
+    learned = plugin.discover(data, constraints, rng)
+    names = data.names
     shape = (len(names), len(names), plugin.max_lag + 1)
     if learned.graph.names != names or learned.scores.shape != shape:
         raise TypeError(
@@ -149,10 +151,12 @@ def _embed(
 ) -> CausalGraph:
     """Put the graph back among all columns; constant ones stay isolated but for edges that the prior requires."""
     left_out = set(range(len(data.names))) - set(varying.tolist())
+    if not left_out:
+        return graph.replace(step_seconds=data.step_seconds, provenance=provenance)
     # Any lag would do where nothing varies; the past cannot close a cycle with what the algorithm found at lag 0.
     past_first = np.roll(np.arange(constraints.max_lag + 1)[::-1], 1)
     shape = constraints.allowed.shape
-    pinned = constraints.pin(np.broadcast_to(past_first, shape)) if left_out else np.zeros(shape, dtype=bool)
+    pinned = constraints.pin(np.broadcast_to(past_first, shape))
     extra = [
         Edge(data.names[i], data.names[j], int(lag), evidence=("prior",))
         for i, j, lag in zip(*np.nonzero(pinned), strict=True)
@@ -181,6 +185,8 @@ def _giving_way(edges: Sequence[Edge], forced: Sequence[Edge], place: Mapping[st
 
 
 def _embed_scores(scores: np.ndarray, n: int, max_lag: int, varying: np.ndarray) -> np.ndarray:
+    if varying.size == n:
+        return scores
     full = np.full((n, n, max_lag + 1), np.nan)
     full[np.ix_(varying, varying)] = scores
     return full

@@ -16,6 +16,7 @@ from causaldisc.core.constraints import Constraints
 from causaldisc.core.graph import CausalGraph, acyclic
 from causaldisc.core.prior import ExpertPrior
 from causaldisc.kernels.duplicates import Groups
+from causaldisc.kernels.fisher import Fisher, critical_value
 from causaldisc.kernels.pc import Evidence, learn
 
 ROWS = 1e15  # so many that a near-cancellation of paths is seen as well
@@ -43,7 +44,9 @@ def population(weights):
 
 
 def evidence_of(R, d):
-    return Evidence(R, np.full(R.shape, ROWS), Groups(np.arange(d), np.arange(d)), R)
+    n = np.full(R.shape, ROWS)
+    fisher = Fisher(R, n, np.ones(R.shape, dtype=bool), critical_value(0.01))
+    return Evidence(R, n, Groups(np.arange(d), np.arange(d)), fisher, 0.0)
 
 
 def colliders(dag, into):
@@ -104,7 +107,7 @@ def test_true_cpdag_from_population_correlations(block):
         weights = small_dag(rng)
         d = len(weights)
         limits = Constraints.of(ExpertPrior(), NAMES[:d], 0)
-        found = learn(evidence_of(population(weights), d), limits.allowed, limits.pin, 0.01)
+        found = learn(evidence_of(population(weights), d), limits.allowed, limits.pin)
         free = ~np.eye(d, dtype=bool)
         expected = common_to_class(weights != 0, [set()] * d, free, ~free & free)
         assert found.codes[:, :, 0].tolist() == expected.tolist()
@@ -122,7 +125,7 @@ def test_true_mpdag_under_a_true_prior(block):
         required = np.zeros((d, d), dtype=bool)
         for i, j, _window in limits.required:
             required[i, j] = True
-        found = learn(evidence_of(population(weights), d), limits.allowed, limits.pin, 0.01)
+        found = learn(evidence_of(population(weights), d), limits.allowed, limits.pin)
         expected = common_to_class(weights != 0, [set()] * d, limits.allowed[:, :, 0], required)
         assert found.codes[:, :, 0].tolist() == expected.tolist()
         plain = common_to_class(weights != 0, [set()] * d, ~np.eye(d, dtype=bool), np.zeros_like(required))
@@ -160,7 +163,7 @@ def test_true_lagged_graph_from_population_correlations(block):
             continue
         checked += 1
         limits = Constraints.of(ExpertPrior(), NAMES[:d], lags)
-        found = learn(evidence_of(R, d), limits.allowed, limits.pin, 0.01)
+        found = learn(evidence_of(R, d), limits.allowed, limits.pin)
         truth = np.stack(past, axis=2) != 0
         assert (found.codes[:, :, 1:] == 1).tolist() == truth.tolist()
         into = [{(int(i), int(k)) for i, k in np.argwhere(truth[:, z])} for z in range(d)]

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from causaldisc.core.graph import acyclic
-from causaldisc.kernels.colliders import AMBIGUOUS, COLLIDER, NONCOLLIDER, SHIELDED, Triples
+from causaldisc.kernels.colliders import AMBIGUOUS, COLLIDER, NONCOLLIDER, SHIELDED, Triples, judge_triples
+from causaldisc.kernels.fisher import Fisher
 from causaldisc.kernels.orientation import orient, settle
+from causaldisc.kernels.separation import Neighbours, separate
+from causaldisc.kernels.skeleton import find_skeleton
 
 CONFLICT = 3
 
@@ -158,3 +161,31 @@ def test_any_judgement_gives_an_acyclic_graph_that_does_not_depend_on_order(seed
     moved = {(place[x], place[z], place[y]): kind for (x, z, y), kind in kinds.items()}
     again = orient(codes[np.ix_(order, order)], triples_of(adjacent[np.ix_(order, columns)], moved))
     assert again.tolist() == found[np.ix_(order, order)].tolist()
+
+
+@pytest.mark.parametrize(("rule", "kind"), [("majority", COLLIDER), ("conservative", AMBIGUOUS)])
+def test_the_rules_for_colliders_differ_where_sets_disagree(rule, kind):
+    # x - z - y with w beside both ends: of three separating sets one holds z.
+    R = np.eye(4)
+    for a, b, r in [(0, 1, 0.3), (0, 2, -0.1), (0, 3, 0.7), (1, 2, -0.5), (2, 3, -0.2)]:
+        R[a, b] = R[b, a] = r
+    fisher = Fisher(R, np.full((4, 4), 60.0), np.ones((4, 4), dtype=bool), 2.0)
+    pairs = np.array([[0, 1], [0, 3], [1, 2], [2, 3]])
+    open_ = np.zeros((4, 4), dtype=bool)
+    open_[pairs[:, 0], pairs[:, 1]] = open_[pairs[:, 1], pairs[:, 0]] = True
+    found = separate(fisher, Neighbours.of(pairs, 4), np.array([[0, 2]]), (0, 2), False, (np.ones(1) * 9, np.zeros(1)))
+    assert found.found.tolist() == [3] and found.holding[0, 1] == 1
+    triples = judge_triples(fisher, pairs, open_, 2, rule)
+    assert triples.kinds[triples.offsets[1] + 1] == kind
+
+
+def test_threads_change_nothing(monkeypatch):
+    values = np.random.default_rng(0).normal(size=(80, 30)) @ np.random.default_rng(1).normal(size=(30, 30))
+    R = np.corrcoef(values.T)
+    fisher = Fisher(R, np.full(R.shape, 80.0), np.ones(R.shape, dtype=bool), 2.58)
+    apart = ~np.eye(30, dtype=bool)
+    one = find_skeleton(fisher, apart, ~apart & apart, 4)
+    monkeypatch.setattr("causaldisc.kernels.separation._PORTION", 50.0)
+    monkeypatch.setattr("numba.core.config.NUMBA_NUM_THREADS", 4)
+    many = find_skeleton(fisher, apart, ~apart & apart, 4)
+    assert one.tests == many.tests and (one.pairs == many.pairs).all() and (one.statistic == many.statistic).all()
