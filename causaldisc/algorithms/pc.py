@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from causaldisc.core.arrays import cells
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.discovery import Learned
 from causaldisc.core.graph import CONFLICT, DIRECTED, CausalGraph
@@ -17,6 +18,7 @@ from causaldisc.core.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from causaldisc.kernels.pc import Evidence, Findings
+    from causaldisc.kernels.separation import Tests
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class PC(Algorithm):
         evidence = Evidence.fisher(telemetry.values[:, order], telemetry.environments, self.max_lag + 1, self.alpha)
         late = (lambda: time.monotonic() > end) if self.deadline_s is not None else never
         found = learn(evidence, local.allowed, local.pin, self.max_conditions, self.colliders, late)
-        log_p = _minus_log10(evidence.tests.log_p(found.statistic))
+        log_p = _minus_log10_p(evidence.tests, found.statistic)
         twins = evidence.groups.sets
         scores = _scores(found.codes, found.required, log_p, self.alpha, twins)
         back = np.argsort(order)
@@ -80,16 +82,22 @@ class PC(Algorithm):
             codes,
             kind="mpdag" if self.kind == "cpdag" and constraints.prior.clause_kinds else self.kind,
             strength=strength,
-            p_value=10.0**-log_p,
+            p_value=np.power(10.0, -log_p, out=np.zeros_like(log_p), where=codes > 0),
             evidence=_evidence(required, settled),
         )
         names = [telemetry.names[k] for k in order]
-        scores[~constraints.allowed] = np.nan
+        np.copyto(scores, np.nan, where=~constraints.allowed)
         return Learned(graph, scores, _report(found, evidence, names, local.allowed))
 
 
-def _minus_log10(log_p: np.ndarray) -> np.ndarray:
-    return -log_p / np.log(10.0) + 0.0
+def _minus_log10_p(tests: Tests, statistic: np.ndarray) -> np.ndarray:
+    """-log10 of p values, of float[N, N, L + 1] that is symmetric at lag 0: there each pair is worked out once."""
+    log_p = np.empty(statistic.shape)
+    upper = np.triu(np.ones(statistic.shape[:2], dtype=bool))
+    log_p[upper, 0] = tests.log_p(statistic[upper, 0])
+    log_p[:, :, 0].T[upper] = log_p[upper, 0]
+    log_p[:, :, 1:] = tests.log_p(statistic[:, :, 1:])
+    return log_p / -np.log(10.0) + 0.0
 
 
 def _scores(codes: np.ndarray, required: np.ndarray, log_p: np.ndarray, alpha: float, twins: list[list[int]]) -> np.ndarray:
@@ -101,9 +109,9 @@ def _scores(codes: np.ndarray, required: np.ndarray, log_p: np.ndarray, alpha: f
     """
     bar = -np.log10(max(alpha, 1e-300))
     scores = np.minimum(log_p, bar)
-    directed, other = np.nonzero(codes == DIRECTED), np.nonzero(codes > DIRECTED)
-    scores[directed] = np.maximum(log_p[directed], bar)
-    scores[other] = bar + 0.5 * np.maximum(log_p[other] - bar, 0.0)
+    edges = cells(codes > 0)
+    above = np.maximum(log_p[edges] - bar, 0.0)
+    scores[edges] = bar + np.where(codes[edges] == DIRECTED, 1.0, 0.5) * above
     j, i = np.nonzero((codes[:, :, 0] == DIRECTED) & (codes[:, :, 0].T == 0))
     scores[i, j, 0] = bar * log_p[i, j, 0] / (1.0 + log_p[i, j, 0])
     for members in twins:
@@ -120,16 +128,18 @@ def _evidence(required: np.ndarray, settled: np.ndarray) -> dict[tuple[int, int,
     evidence: dict[tuple[int, int, int], tuple[str, ...]] = {}
     for i, j in np.argwhere(settled).tolist():
         evidence[i, j, 0] = ("data", "prior")
-    for i, j, lag in np.argwhere(required).tolist():
+    for i, j, lag in zip(*(axis.tolist() for axis in cells(required)), strict=True):
         evidence[i, j, lag] = ("prior",)
     return evidence
 
 
 def _report(found: Findings, evidence: Evidence, names: list[str], allowed: np.ndarray) -> dict[str, Any]:
-    rows = evidence.n[: len(names)].reshape(len(names), -1, len(names)).transpose(2, 0, 1)[allowed]
+    rows = evidence.n[: len(names)]
+    if rows.min() < rows.max():
+        rows = rows.reshape(len(names), -1, len(names)).transpose(2, 0, 1)[allowed]
     return {
         "effective_sample_size": {"min": float(rows.min()), "median": float(np.median(rows))} if rows.size else {},
-        "untestable_pairs": int((rows == 0).sum()),
+        "untestable_pairs": int(np.count_nonzero(rows == 0)),
         "tests_per_level": list(found.tests),
         "orientation_tests": found.orientation_tests,
         "ambiguous_triples": found.ambiguous,

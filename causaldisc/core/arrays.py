@@ -12,3 +12,12 @@ def frozen(array: Any, dtype: Any = None) -> np.ndarray:
     copy = np.array(array, dtype=dtype, order="C", copy=True)
     copy.setflags(write=False)
     return copy
+
+
+def cells(array: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the indices of the cells that are not 0, one int[K] an axis: ``np.nonzero``, many times faster in three dimensions.
+
+    >>> [axis.tolist() for axis in cells(np.array([[0, 1], [2, 0]]))]
+    [[0, 1], [1, 0]]
+    """
+    return np.unravel_index(np.flatnonzero(array), array.shape)

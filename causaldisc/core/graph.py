@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from causaldisc.core.arrays import frozen
+from causaldisc.core.arrays import cells, frozen
 from causaldisc.core.errors import InputError, did_you_mean
 from causaldisc.core.variables import Variable
 
@@ -193,14 +193,14 @@ class CausalGraph:
 
     def codes(self) -> np.ndarray:
         """Return int8[N, N, max_lag + 1] of cell codes, the inverse of :meth:`from_codes`."""
-        cells = np.zeros((len(self.variables), len(self.variables), self.max_lag + 1), dtype=np.int8)
+        grid = np.zeros((len(self.variables), len(self.variables), self.max_lag + 1), dtype=np.int8)
         for edge in self.edges:
             i, j = self.index[edge.source], self.index[edge.target]
             code = DIRECTED if edge.is_directed else UNDIRECTED if edge.is_undirected else CONFLICT
-            cells[i, j, edge.lag] = code
+            grid[i, j, edge.lag] = code
             if code != DIRECTED:
-                cells[j, i, edge.lag] = code
-        return cells
+                grid[j, i, edge.lag] = code
+        return grid
 
     def is_acyclic(self) -> bool:
         """Whether the directed lag-0 edges form no cycle."""
@@ -285,14 +285,14 @@ class CausalGraph:
         >>> CausalGraph.from_codes(["a", "b"], np.array([[0, 1], [0, 0]]), kind="dag").edges[0].target
         'b'
         """
-        cells = np.asarray(codes)
-        cells = cells[:, :, None] if cells.ndim == 2 else cells
+        grid = np.asarray(codes)
+        grid = grid[:, :, None] if grid.ndim == 2 else grid
         names = [v.name if isinstance(v, Variable) else v for v in variables]
         marks = {DIRECTED: ("tail", "arrow"), UNDIRECTED: ("tail", "tail"), CONFLICT: ("arrow", "arrow")}
-        i, j, lags = places = np.nonzero(cells != NONE)
-        found = cells[places]
+        i, j, lags = places = cells(grid)
+        found = grid[places]
         either_way = found != DIRECTED
-        wrong = either_way & ((lags > 0) | (cells[j, i, lags] != found))
+        wrong = either_way & ((lags > 0) | (grid[j, i, lags] != found))
         if wrong.any():
             k = int(np.argmax(wrong))
             where = f"[{i[k]}, {j[k]}, {lags[k]}]"
@@ -314,7 +314,7 @@ class CausalGraph:
             )
             for a, b, lag, code, size, p in zip(*columns, strict=True)
         ]
-        return cls(variables, edges, kind, cells.shape[2] - 1, **fields)
+        return cls(variables, edges, kind, grid.shape[2] - 1, **fields)
 
     def to_networkx(self) -> nx.MultiDiGraph:
         """Return an ``nx.MultiDiGraph`` with the edge key = lag and every attribute of the file format."""

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_HEAD = 32  # rows that tell most columns to vary
+
+
 @dataclass(frozen=True, eq=False)
 class Telemetry:
     """Frozen multivariate time series.
@@ -106,8 +109,11 @@ class Telemetry:
     @cached_property
     def constant(self) -> np.ndarray:
         """bool[N]: columns whose recorded values are all the same."""
-        with np.errstate(invalid="ignore"):
-            return frozen(np.nanmax(self.values, axis=0) == np.nanmin(self.values, axis=0))
+        flat = np.fmax.reduce(self.values[:_HEAD]) == np.fmin.reduce(self.values[:_HEAD])
+        flat |= np.isnan(self.values[:_HEAD]).all(axis=0)
+        rest = np.flatnonzero(flat)  # most columns vary from the start
+        flat[rest] = np.fmax.reduce(self.values[:, rest]) == np.fmin.reduce(self.values[:, rest])
+        return frozen(flat)
 
     @property
     def step_seconds(self) -> float:

@@ -74,11 +74,10 @@ def judge_triples(
     kernels: tuple[Any, Any] = _mark_open, _write_kinds
     kernels[0](flat, starts, place, open_, wanted)
     ends = np.argwhere(wanted)
-    statistic, strength, _ = tests.marginal(len(open_)) if len(ends) else (np.zeros((1, 1)),) * 3
     made, complete = 0, True
     for begin in range(0, len(ends), _CHUNK):
         some = ends[begin : begin + _CHUNK]
-        before = statistic[*some.T], strength[*some.T]
+        before = np.zeros(len(some)), np.zeros(len(some))  # what the smallest statistic is plays no part here
         verdicts = separate(tests, neighbours, some, (0, max_size), False, before, expired)
         made, complete = made + verdicts.tests, complete and verdicts.complete
         kernels[1](flat, starts, offsets, place, some, verdicts.found, verdicts.holding, RULES[rule], kinds)

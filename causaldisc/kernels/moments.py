@@ -78,16 +78,15 @@ def correlation(X: np.ndarray, environments: np.ndarray | None = None) -> tuple[
 
 def pairwise_correlation(X: np.ndarray, environments: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return ``(R, n_eff)`` as :func:`correlation` does, not repaired: with missing values R may be indefinite."""
-    with np.errstate(over="ignore"):
-        present = None if np.isfinite(X.sum()) else ~np.isnan(X)  # one pass in the usual case
+    present = ~np.isnan(X)
+    present = None if present.all() else present
     labels = None if environments is None or len(environments) == 0 else np.asarray(environments)
     blocks = [slice(None)] if labels is None or labels[0] == labels[-1] else [labels == e for e in np.unique(labels)]
-    scaled = _standardised(X, present, blocks)
     if present is None:
-        R, n_eff = scaled.T @ scaled, np.full((X.shape[1],) * 2, float(len(X) - len(blocks) + 1))
-        spread = np.sqrt(np.diag(R))
+        R, spread = _cross_products(X, blocks)
+        n_eff = np.full(R.shape, float(len(X) - len(blocks) + 1))
     else:
-        R, n_eff, spread = _available_pairs(scaled, present.astype(float), blocks)
+        R, n_eff, spread = _available_pairs(_standardised(X, present, blocks), present.astype(float), blocks)
     product = np.outer(spread, spread) if spread.ndim == 1 else spread * spread.T
     known = (product > 0) & (n_eff >= MIN_ROWS)
     R = np.clip(np.divide(R, product, out=np.zeros_like(R), where=known), -1.0, 1.0)
@@ -190,6 +189,21 @@ def _standardised(X: np.ndarray, present: np.ndarray | None, blocks: list) -> np
     # The squares of very large and very small columns stay within range.
     centred *= np.divide(1.0, largest, out=np.zeros_like(largest), where=largest > np.finfo(float).tiny)
     return centred
+
+
+def _cross_products(X: np.ndarray, blocks: list) -> tuple[np.ndarray, np.ndarray]:
+    """Centre complete columns within each block: (cross products, norm of each column), of a common scale."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        means = np.stack([X[block].mean(axis=0) for block in blocks])
+        parts = [X[block] - mean for block, mean in zip(blocks, means, strict=True)]
+        centred = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        cross = centred.T @ centred
+        squares, lost = np.diag(cross), 1e-20 * len(X) * np.square(means).max(axis=0)
+        sound = (squares > np.maximum(lost, 1e-150)) & (squares < 1e150)
+    if not sound.all():  # too large or small to be squared, or hardly more than the rounding of the mean
+        scaled = _standardised(X, None, blocks)
+        cross = scaled.T @ scaled
+    return cross, np.sqrt(np.diag(cross))
 
 
 def _available_pairs(scaled: np.ndarray, there: np.ndarray, blocks: list) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

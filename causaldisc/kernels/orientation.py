@@ -62,7 +62,7 @@ def orient(codes: np.ndarray, triples: Triples) -> np.ndarray:
     while colliders or changed:
         arrows = np.zeros(result.shape, dtype=np.bool_)
         _propose(result, flat, starts, kinds, offsets, colliders, arrows)
-        changed = _write(result, arrows & (result == UNDIRECTED)) or colliders
+        changed = _write(result, arrows) or colliders
         colliders = False
     return result
 
@@ -93,14 +93,14 @@ def on_cycles(arrows: np.ndarray) -> np.ndarray:
 
 def _write(codes: np.ndarray, arrows: np.ndarray) -> bool:
     """Turn undirected edges into the arrows proposed; clashes and cycles into conflicts. Return whether any was turned."""
-    if not arrows.any():
+    i, j = np.nonzero(arrows & (codes == UNDIRECTED))
+    if not i.size:
         return False
-    either, both = arrows | arrows.T, arrows & arrows.T
-    codes[either] = 0
-    codes[arrows & ~both] = DIRECTED
-    codes[both] = CONFLICT
-    closed = arrows & ~both & on_cycles(codes == DIRECTED)
-    codes[closed | closed.T] = CONFLICT
+    both = arrows[j, i]
+    codes[j, i] = 0
+    codes[i, j] = np.where(both, CONFLICT, DIRECTED)
+    closed = ~both & on_cycles(codes == DIRECTED)[i, j]
+    codes[i[closed], j[closed]] = codes[j[closed], i[closed]] = CONFLICT
     return True
 
 

@@ -85,9 +85,9 @@ class Neighbours(NamedTuple):
         """
         now = pairs[pairs[:, 1] < variables]
         ends, others = np.concatenate([pairs[:, 0], now[:, 1]]), np.concatenate([pairs[:, 1], now[:, 0]])
-        starts = np.zeros(variables + 1, np.int64)
-        np.cumsum(np.bincount(ends, minlength=variables), out=starts[1:])
-        return cls(others[np.lexsort((others, ends))], starts)
+        columns = int(others.max(initial=0)) + 1
+        starts = np.concatenate([[0], np.cumsum(np.bincount(ends, minlength=variables))])
+        return cls(np.sort(ends * columns + others) % columns, starts)
 
     @property
     def degrees(self) -> np.ndarray:

@@ -69,17 +69,16 @@ def find_skeleton(
         if complete and not found.enough:
             break
         made.append(found.tests)
-        statistic[j, c], strength[j, c] = found.statistic, found.strength
+        for array, new in ((statistic, found.statistic), (strength, found.strength)):
+            _put(array, j, c, new)
         keep = np.array(stay)
         keep[~stay] = found.found == 0
         pairs, stay = pairs[keep], stay[keep]
-    for array in (statistic, strength):
-        _mirror(array, once)
     return Skeleton(pairs, statistic, strength, tuple(made), complete)
 
 
-def _mirror(array: np.ndarray, once: np.ndarray) -> None:
-    """Copy the cells of candidates at lag 0 to their mirror images."""
-    n = len(array)
-    now = array[:, :n]
-    now.T[once[:, :n]] = now[once[:, :n]]
+def _put(array: np.ndarray, j: np.ndarray, c: np.ndarray, value: np.ndarray) -> None:
+    """Set cells of pairs, and their mirror images at lag 0."""
+    array[j, c] = value
+    now = c < len(array)
+    array[c[now], j[now]] = value[now]
