@@ -67,7 +67,7 @@ class PC(Algorithm):
         end = time.monotonic() + (np.inf if self.deadline_s is None else self.deadline_s)
         order = canonical_order(telemetry.values)
         local = constraints.restrict(order)
-        evidence = Evidence.fisher(telemetry.values[:, order], telemetry.environments, self.max_lag + 1, self.alpha)
+        evidence = Evidence.fisher(telemetry.values, telemetry.environments, order, self.max_lag + 1, self.alpha)
         late = (lambda: time.monotonic() > end) if self.deadline_s is not None else never
         found = learn(evidence, local.allowed, local.pin, self.max_conditions, self.colliders, late)
         log_p = _minus_log10_p(evidence.tests, found.statistic)

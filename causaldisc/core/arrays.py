@@ -20,4 +20,4 @@ def cells(array: np.ndarray) -> tuple[np.ndarray, ...]:
     >>> [axis.tolist() for axis in cells(np.array([[0, 1], [2, 0]]))]
     [[0, 1], [1, 0]]
     """
-    return np.unravel_index(np.flatnonzero(array), array.shape)
+    return np.unravel_index(np.flatnonzero(array != 0), array.shape)

@@ -27,14 +27,15 @@ def lagged_rows(environments: np.ndarray, max_lag: int) -> np.ndarray:
     return rows[labels[rows] == labels[rows - max_lag]]
 
 
-def lagged(values: np.ndarray, environments: np.ndarray, max_lag: int) -> np.ndarray:
-    """Return the lagged copies of all variables side by side.
+def lagged(values: np.ndarray, environments: np.ndarray, max_lag: int, order: np.ndarray | None = None) -> np.ndarray:
+    """Return the lagged copies of all variables side by side, in a new array.
 
     Parameters
     ----------
     values : float[T, N], NaN where missing.
     environments : int[T], each environment one block of rows; no row of the result reaches across a border.
     max_lag : L, in rows.
+    order : int[N], the order of the variables; None = as they stand.
 
     Returns
     -------
@@ -43,8 +44,10 @@ def lagged(values: np.ndarray, environments: np.ndarray, max_lag: int) -> np.nda
     >>> lagged(np.array([[1.0], [2.0], [3.0]]), np.zeros(3), 1).tolist()
     [[2.0, 1.0], [3.0, 2.0]]
     """
+    if order is not None:
+        values = np.take(values, order, axis=1)
     if max_lag == 0:
-        return np.array(values, dtype=float, order="C")
+        return values if order is not None else np.array(values, dtype=float, order="C")
     rows = lagged_rows(environments, max_lag)
     return np.concatenate([values[rows - lag] for lag in range(max_lag + 1)], axis=1)
 
@@ -76,14 +79,19 @@ def correlation(X: np.ndarray, environments: np.ndarray | None = None) -> tuple[
     return repaired, n_eff
 
 
-def pairwise_correlation(X: np.ndarray, environments: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``(R, n_eff)`` as :func:`correlation` does, not repaired: with missing values R may be indefinite."""
+def pairwise_correlation(
+    X: np.ndarray, environments: np.ndarray | None = None, overwrite: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``(R, n_eff)`` as :func:`correlation` does, not repaired: with missing values R may be indefinite.
+
+    ``overwrite`` allows X to be destroyed, which spares a copy.
+    """
     present = ~np.isnan(X)
     present = None if present.all() else present
     labels = None if environments is None or len(environments) == 0 else np.asarray(environments)
     blocks = [slice(None)] if labels is None or labels[0] == labels[-1] else [labels == e for e in np.unique(labels)]
     if present is None:
-        R, spread = _cross_products(X, blocks)
+        R, spread = _cross_products(X if overwrite else np.array(X), blocks)
         n_eff = np.full(R.shape, float(len(X) - len(blocks) + 1))
     else:
         R, n_eff, spread = _available_pairs(_standardised(X, present, blocks), present.astype(float), blocks)
@@ -192,17 +200,17 @@ def _standardised(X: np.ndarray, present: np.ndarray | None, blocks: list) -> np
 
 
 def _cross_products(X: np.ndarray, blocks: list) -> tuple[np.ndarray, np.ndarray]:
-    """Centre complete columns within each block: (cross products, norm of each column), of a common scale."""
+    """Centre complete columns within each block, in place: (cross products, norm of each column), of a common scale."""
     with np.errstate(over="ignore", invalid="ignore"):
         means = np.stack([X[block].mean(axis=0) for block in blocks])
-        parts = [X[block] - mean for block, mean in zip(blocks, means, strict=True)]
-        centred = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        cross = centred.T @ centred
+        for block, mean in zip(blocks, means, strict=True):
+            X[block] -= mean
+        cross = X.T @ X
         squares, lost = np.diag(cross), 1e-20 * len(X) * np.square(means).max(axis=0)
         sound = (squares > np.maximum(lost, 1e-150)) & (squares < 1e150)
-    if not sound.all():  # too large or small to be squared, or hardly more than the rounding of the mean
-        scaled = _standardised(X, None, blocks)
-        cross = scaled.T @ scaled
+        if not sound.all():  # too large or small to be squared, or hardly more than the rounding of the mean
+            scaled = _standardised(X, None, blocks)
+            cross = scaled.T @ scaled
     return cross, np.sqrt(np.diag(cross))
 
 

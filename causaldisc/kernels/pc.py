@@ -66,10 +66,11 @@ class Evidence(NamedTuple):
     repair: float
 
     @classmethod
-    def fisher(cls, values: np.ndarray, environments: np.ndarray, lags: int, alpha: float) -> Evidence:
-        """Weigh float[T, N] of values in int[T] environments, with copies at lags 0 to ``lags - 1``, for Fisher's z."""
-        X = lagged(values, environments, lags - 1) if lags > 1 else values
-        R, n = pairwise_correlation(X, environments[lagged_rows(environments, lags - 1)])
+    def fisher(cls, values: np.ndarray, environments: np.ndarray, order: np.ndarray, lags: int, alpha: float) -> Evidence:
+        """Weigh float[T, N] of values in int[T] environments, taken in an order, at lags 0 to ``lags - 1``, for Fisher's z."""
+        R, n = pairwise_correlation(
+            lagged(values, environments, lags - 1, order), environments[lagged_rows(environments, lags - 1)], overwrite=True
+        )
         variables = values.shape[1]
         now = np.where(n[:variables, :variables] >= _ROWS_FOR_EQUALITY, R[:variables, :variables], 0.0)
         groups = Groups.build(near_duplicates(now), n.diagonal()[:variables])
