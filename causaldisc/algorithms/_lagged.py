@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from causaldisc.core.variables import Variable
 from causaldisc.kernels.moments import MIN_ROWS, lagged, lagged_rows, near_duplicates, pairwise_correlation, repair
 from causaldisc.kernels.windows import window_correlation
 
+if TYPE_CHECKING:
+    from causaldisc.kernels.testwise import Series
+
 # With fewer complete windows, or a smaller share of all, moments are taken pair by pair: from there on that finds more
 # links of simulated systems (20 variables, 0.5 % of the cells missing at random: half of the windows are complete).
 _ENOUGH_ROWS, _ENOUGH_SHARE = 50, 0.5
@@ -25,14 +28,28 @@ _FEWEST_ROWS = 20
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Correlations ``R`` of all variables and their lagged copies, the rows ``n`` behind them, float[M, M] each, and a report.
+    """What tests are made on; column ``lag * N + i`` is variable i at t - lag.
 
-    Column ``lag * N + i`` is variable i at t - lag.
+    Attributes
+    ----------
+    R, n : float[M, M], correlations of all variables and their lagged copies, and the windows behind them.
+    series : None, or the series on which every test correlates its own columns.
+    how : what is done about missing values, ``none`` where there are none.
+    facts : JSON-ready.
     """
 
     R: np.ndarray
     n: np.ndarray
-    report: Mapping[str, Any]
+    series: Series | None
+    how: str
+    facts: Mapping[str, Any]
+
+    def report(self) -> dict[str, Any]:
+        """Facts after the search, JSON-ready; effective sample sizes are those of pairs, or of tests that each have their own."""
+        used = None if self.series is None else self.series.used
+        sizes = self.n if used is None or not used.any() else np.repeat(np.arange(len(used)), used)
+        size = {"min": float(sizes.min()), "median": float(np.median(sizes))}
+        return {"effective_sample_size": size, "missing_values": self.how, **self.facts}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,44 +72,59 @@ class Findings:
     report: Mapping[str, Any]
 
 
-def sample(values: np.ndarray, environments: np.ndarray, depth: int, names: Sequence[str]) -> Sample:
+def sample(
+    values: np.ndarray,
+    environments: np.ndarray,
+    depth: int,
+    names: Sequence[str],
+    missing: str = "auto",
+    own_means: bool = False,
+) -> Sample:
     """Correlate the columns of windows of ``depth`` + 1 rows, each within one environment.
 
-    Windows with a missing value are left out as long as enough remain; otherwise every pair of columns uses the rows where
-    both are there, and the matrix is repaired where that makes it indefinite.
+    Parameters
+    ----------
+    missing : ``testwise``: every test uses the windows where all its columns are there. ``pairs``: every pair of columns uses
+        the windows where both are, and the matrix is repaired where that makes it indefinite. ``auto``: all tests use the
+        windows where everything is there as long as enough remain, else ``pairs``.
+    own_means : whether each environment has means of its own; every one beyond the first then costs a degree of freedom.
 
     Raises
     ------
     InputError : fewer windows than a test needs.
     """
-    rows, change = lagged_rows(environments, depth), 0.0
-    blocks = len(np.unique(environments[rows]))
-    if len(rows) - max(blocks - 1, 0) < MIN_ROWS:
+    rows, complete = lagged_rows(environments, depth), not np.isnan(values).any()
+    if len(rows) - (max(len(np.unique(environments[rows])) - 1, 0) if own_means else 0) < MIN_ROWS:
         raise InputError(
             f"telemetry must have at least {depth + MIN_ROWS} rows on end in an environment (2 * max_lag + {MIN_ROWS}), "
             f"got {len(values)} rows in {len(np.unique(environments))} environment(s); valid: more rows or a smaller max_lag"
         )
-    if not np.isnan(values).any():
+    if complete:
         how = "none"
-        R, n = window_correlation(values, environments, depth)
+        R, n = window_correlation(values, environments, depth, own_means)
     else:
-        X, labels = lagged(values, environments, depth), environments[rows]
-        complete = ~np.isnan(X).any(axis=1)
-        enough = complete.sum() >= max(_ENOUGH_ROWS, _ENOUGH_SHARE * len(X))
-        how = "complete windows" if enough else "available pairs"
-        R, n = pairwise_correlation(*((X[complete], labels[complete]) if enough else (X, labels)))
-    duplicates = near_duplicates(R[: len(names), : len(names)])
+        how, R, n = _with_gaps(lagged(values, environments, depth), environments[rows] if own_means else None, missing)
+    duplicates, change, apart = near_duplicates(R[: len(names), : len(names)]), 0.0, None
     if how == "available pairs":
         known = (n >= min(_FEWEST_ROWS, len(rows))) | np.eye(len(n), dtype=bool)
         R, change = repair(np.where(known, R, 0.0))
         n = np.where(known, n, 0.0)
-    report = {
-        "effective_sample_size": {"min": float(n.min()), "median": float(np.median(n))},
-        "missing_values": how,
-        "correlation_repair": float(change),
-        "duplicates": [[names[k] for k in group] for group in duplicates],
-    }
-    return Sample(R, n, report)
+    elif how == "complete windows of each test":
+        from causaldisc.kernels.testwise import series_of
+
+        apart = series_of(values, environments, depth, own_means)
+    facts = {"correlation_repair": float(change), "duplicates": [[names[k] for k in group] for group in duplicates]}
+    return Sample(R, n, apart, how, facts)
+
+
+def _with_gaps(X: np.ndarray, labels: np.ndarray | None, missing: str) -> tuple[str, np.ndarray, np.ndarray]:
+    """Correlate the columns of windows float[T', M] with missing values; returns (what was done about these, R, n)."""
+    if missing == "auto":
+        complete = ~np.isnan(X).any(axis=1)
+        if complete.sum() >= max(_ENOUGH_ROWS, _ENOUGH_SHARE * len(X)):
+            return "complete windows", *pairwise_correlation(X[complete], None if labels is None else labels[complete])
+    how = "complete windows of each test" if missing == "testwise" else "available pairs"
+    return how, *pairwise_correlation(X, labels)
 
 
 def searched(constraints: Constraints) -> np.ndarray:

@@ -54,6 +54,13 @@ class Momentary(Algorithm):
     pc_alpha: float = parameter(0.2, "level of the selection of lagged parents", low=0.0, high=1.0)
     max_lag: int = parameter(3, "largest lag, in steps", low=0)
     max_conditions: int | None = parameter(None, "largest conditioning set of the searches; null = no limit", low=0)
+    missing: str = parameter(
+        "auto",
+        "windows with missing values: every test uses those it can (testwise), every pair of columns does (pairs), or all use "
+        "the complete ones while these are half of all, else pairs (auto)",
+        choices=("auto", "pairs", "testwise"),
+    )
+    own_means: bool = parameter(False, "centre each environment by itself, so that shifts between them make no link")
     fdr: bool = parameter(False, "adjust the p-values of lagged links for their number (Benjamini-Hochberg)")
     deadline_s: float | None = parameter(None, "seconds after which to return the graph so far; null = none", low=0.0)
 
@@ -74,7 +81,8 @@ class Momentary(Algorithm):
         order = canonical_order(telemetry.values)
         local = constraints.restrict(order)
         names = [telemetry.names[k] for k in order]
-        data = sample(telemetry.values[:, order], telemetry.environments, 2 * self.max_lag, names)
+        values, depth = telemetry.values[:, order], 2 * self.max_lag
+        data = sample(values, telemetry.environments, depth, names, self.missing, self.own_means)
         may, none = searched(local), np.zeros(local.allowed.shape, dtype=bool)
         search = Search(data, may, none, lambda: time.monotonic() > end, np.zeros(3, np.int64))
         # A required edge goes to the lag of its strongest momentary dependence, were it not required.
@@ -82,7 +90,7 @@ class Momentary(Algorithm):
         found = self.find(search)
         back = np.argsort(order)
         turn = np.ix_(back, back)
-        report = {**data.report, **found.report, **_account(search)}
+        report = {**data.report(), **found.report, **_account(search)}
         findings = Findings(found.codes[turn], found.strength[turn], found.log_p[turn], found.adjusted[turn], report)
         return learned(telemetry.variables, constraints, search.must[turn], findings, self.alpha)
 
@@ -98,7 +106,7 @@ class Momentary(Algorithm):
         for j in range(n if lags else 0):
             if not search.go_on():
                 break
-            select_parents(given, room, search.may, search.must, most, j, parents, links, search.tally)
+            select_parents(given, search.sample.series, room, search.may, search.must, most, j, parents, links, search.tally)
         return parents, links
 
     def momentary(self, search: Search) -> Links:
@@ -112,7 +120,7 @@ class Momentary(Algorithm):
         for j in range(len(search.may)):
             if not search.go_on():
                 break
-            judge_links(given, room, search.may, j, parents, links, search.tally)
+            judge_links(given, search.sample.series, room, search.may, j, parents, links, search.tally)
         return links
 
     def adjust(self, search: Search, log_p: np.ndarray) -> np.ndarray:

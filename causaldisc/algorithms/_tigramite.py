@@ -50,9 +50,7 @@ class Tigramite(Algorithm):
             )
         association = np.zeros(constraints.allowed.shape)
         if has_choice(constraints):
-            R, _ = pairwise_correlation(
-                lagged(values, environments, self.max_lag), environments[lagged_rows(environments, self.max_lag)]
-            )
+            R, _ = pairwise_correlation(lagged(values, environments, self.max_lag))
             association = np.abs(R[: len(association)]).reshape(len(association), -1, len(association)).transpose(2, 0, 1)
         pinned = constraints.pin(association)
         answer = self.run(values, environments, searched(constraints), pinned)

@@ -88,7 +88,7 @@ class PCMCIPlus(Momentary):
                 worst = np.column_stack([array[tuple(left.T)] for array in (*links, weakest)])
                 found = np.zeros(len(left), np.int64)
                 rest = (near, degree, parents, worst, found, votes, search.tally)
-                judge_pairs(given, room, left, level, sizes, True, *rest)
+                judge_pairs(given, search.sample.series, room, left, level, sizes, True, *rest)
                 _update(left, level, found, worst, must, present, links, weakest)
             level += 1
         return present
@@ -112,7 +112,7 @@ class PCMCIPlus(Momentary):
             portion, mine = pairs[begin : begin + _PORTION], (link >= begin) & (link < begin + _PORTION)
             votes, unused = np.zeros((len(portion), len(near)), np.int64), np.empty((len(portion), 3))
             rest = (near, degree, parents, unused, found[begin : begin + _PORTION], votes, search.tally)
-            judge_pairs(given, room, portion, 0, largest, False, *rest)
+            judge_pairs(given, search.sample.series, room, portion, 0, largest, False, *rest)
             inside[mine] = votes[link[mine] - begin, triples[mine, 2]]
         search.tally[2] += (largest[degree] < degree).sum()
         codes = orient(codes, triples, found[link], inside)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from causaldisc.kernels.compiled import kernel
+from causaldisc.kernels.testwise import correlate
 
 # An int or an integer of numpy: numba does not tell them apart.
 Index = Any
@@ -87,8 +88,8 @@ def factor(capacity: int, columns: int = 0, base: int = 0) -> Factor:
 
     >>> R = np.array([[1.0, 0.5, 0.5], [0.5, 1.0, 0.25], [0.5, 0.25, 1.0]])
     >>> given, room, wanted = moments(R, np.full((3, 3), 100.0), 0.01), factor(2), np.array([0, 1])
-    >>> grown = grow(given, room, 0, 0, wanted, 0, 2, 2)
-    >>> judge(given, room, 1, grown, 1, 2, 1, np.zeros(2, np.int64))
+    >>> grown = grow(given, None, room, 0, 0, wanted, 0, 2, 2)
+    >>> judge(given, None, room, 1, grown, 1, 2, 1, np.zeros(2, np.int64))
     (0.0, 97.0, False)
     """
     k = max(int(capacity), 1)
@@ -97,11 +98,14 @@ def factor(capacity: int, columns: int = 0, base: int = 0) -> Factor:
 
 # Sums may be taken in any order, which lets long ones use vector instructions.
 @kernel(fastmath={"reassoc", "contract"})
-def grow(moments: Any, factor: Any, base: Index, size: Index, wanted: np.ndarray, first: Index, last: Index, y: Index) -> Index:
+def grow(
+    moments: Any, series: Any, factor: Any, base: Index, size: Index, wanted: np.ndarray, first: Index, last: Index, y: Index
+) -> Index:
     """Add the columns ``wanted[first:last]`` to a factor of ``size`` columns, except those that others in it determine.
 
     Parameters
     ----------
+    series : None, or the series on which every test correlates its own columns: then they are only written down here.
     base : how many of the columns in the factor are those of ``factor.base``.
     y : the target; it has to be the same from the first column on.
 
@@ -110,6 +114,11 @@ def grow(moments: Any, factor: Any, base: Index, size: Index, wanted: np.ndarray
     The new size. The row of the last column is there even if the column was left out.
     """
     R, rows, columns, notes = moments.R, factor.rows, factor.columns, factor.notes
+    if series is not None:
+        for place in range(first, last):
+            columns[size] = wanted[place]
+            size += 1
+        return size
     notes[LEFT, 0], notes[FEWEST, 0] = 1.0, moments.n[y, y]
     for place in range(first, last):
         column = wanted[place]
@@ -144,7 +153,15 @@ def grow(moments: Any, factor: Any, base: Index, size: Index, wanted: np.ndarray
 
 @kernel
 def judge(
-    moments: Any, factor: Any, size: Index, grown: Index, x: Index, y: Index, conditions: Index, tally: np.ndarray
+    moments: Any,
+    series: Any,
+    factor: Any,
+    size: Index,
+    grown: Index,
+    x: Index,
+    y: Index,
+    conditions: Index,
+    tally: np.ndarray,
 ) -> tuple[float, float, bool]:
     """Test x and the target y given the first ``size`` columns, after x was added to them by :func:`grow`.
 
@@ -153,6 +170,7 @@ def judge(
 
     Parameters
     ----------
+    series : None, or the series on which to correlate the columns of this test anew, see :mod:`causaldisc.kernels.testwise`.
     grown : size of the factor with x.
     conditions : how many cost a degree of freedom: redundant ones do.
     tally : int[2], counts the tests, and those whose conditions had to be cut.
@@ -161,6 +179,16 @@ def judge(
     -------
     (partial correlation, its degrees of freedom, whether it is significant)
     """
+    if series is None:
+        return _decide(moments, factor, size, grown, x, y, conditions, tally)
+    return _anew(moments, series, factor, size, x, y, tally)
+
+
+@kernel
+def _decide(
+    moments: Any, factor: Any, size: Index, grown: Index, x: Index, y: Index, conditions: Index, tally: np.ndarray
+) -> tuple[float, float, bool]:
+    """Do what :func:`judge` does without rows."""
     tally[0] += 1
     notes = factor.notes
     freedom = notes[FEWEST, grown] - 2.0 - conditions
@@ -175,6 +203,42 @@ def judge(
 
 
 @kernel
+def _anew(
+    moments: Any, series: Any, factor: Any, size: Index, x: Index, y: Index, tally: np.ndarray
+) -> tuple[float, float, bool]:
+    """Test x and y given ``size`` columns over the windows where all of these are present; constant ones cost nothing."""
+    total = size + 2
+    columns, wanted, R = np.empty(total, np.int64), np.empty(total, np.int64), np.empty((total, total))
+    columns[size], columns[size + 1], gappy = x, y, False
+    for k in range(total):
+        if k < size:
+            columns[k] = factor.columns[k]
+        gappy |= series.gappy[columns[k] % len(series.gappy)]
+    if gappy:
+        n = correlate(series, columns, R)
+    else:
+        n = moments.n[y, y]
+        for k in range(total):
+            for q in range(total):
+                R[k, q] = moments.R[columns[k], columns[q]]
+    series.used[int(n)] += 1
+    conditions = 0 * size
+    for k in range(size):
+        if R[k, k] > 0.0:
+            wanted[conditions] = k
+            conditions += 1
+    wanted[conditions] = size
+    own = Moments(R, np.full((total, total), float(n)), True, moments.critical)
+    room = Factor(np.empty((total, total)), np.empty(total, np.int64), np.empty((4, total + 1)), factor.base)
+    if R[size, size] == 0.0 or R[size + 1, size + 1] == 0.0:
+        tally[0] += 1
+        return 0.0, 0.0, False
+    begin = grow(own, None, room, 0 * size, 0 * size, wanted, 0 * size, conditions, size + 1)
+    grown = grow(own, None, room, 0 * size, begin, wanted, conditions, conditions + 1, size + 1)
+    return _decide(own, room, begin, grown, size, size + 1, conditions, tally)
+
+
+@kernel
 def _pruned(moments: Any, factor: Any, size: Index, x: Index, y: Index) -> float:
     """Partial correlation given those conditions that x, y and the conditions before them do not determine."""
     room, zero = size + 3, 0 * size
@@ -186,7 +250,7 @@ def _pruned(moments: Any, factor: Any, size: Index, x: Index, y: Index) -> float
     kept = zero
     # The first round finds the conditions to keep, behind x and y; the second puts them in alone, and x last.
     for step in range(2):
-        kept = grow(moments, spare, zero, zero, wanted, zero, size + 2 if step == 0 else kept - 1, y)
+        kept = grow(moments, None, spare, zero, zero, wanted, zero, size + 2 if step == 0 else kept - 1, y)
         if step == 0:
             if kept < 2 or spare.columns[1] != y:
                 return moments.R[x, y]

@@ -56,6 +56,7 @@ def no_parents(n: int, max_lag: int) -> Parents:
 @kernel
 def select_parents(
     moments: Any,
+    series: Any,
     factor: Any,
     may: np.ndarray,
     must: np.ndarray,
@@ -72,6 +73,7 @@ def select_parents(
 
     Parameters
     ----------
+    series : None, or the series on which every test correlates its own columns.
     may, must : bool[N, N, L + 1], links that may be tested, and among them those that stay.
     links : of a candidate that left, the last test; those that stay keep what they had.
     """
@@ -87,7 +89,7 @@ def select_parents(
     level, sizes[0] = zero, 0
     while level <= max_conditions and count - 1 >= level:
         for k in range(level):
-            sizes[k + 1] = grow(moments, factor, zero, sizes[k], order, k, k + 1, j)
+            sizes[k + 1] = grow(moments, series, factor, zero, sizes[k], order, k, k + 1, j)
         # Weaker candidates share the factor of the `level` strongest; a strong one trades its place there for the next,
         # last first, so that the rows before its place stay as they are.
         for step in range(count):
@@ -101,10 +103,12 @@ def select_parents(
                 r, freedom = moments.R[order[k], j], moments.n[order[k], j] - 2.0
                 kept[k] = freedom >= 1.0 and abs(r) >= moments.critical[int(freedom)]
                 tally[0] += 1
+                if series is not None:
+                    series.used[int(moments.n[order[k], j])] += 1
             else:
-                size = grow(moments, factor, zero, sizes[min(level, k)], order, k + 1, level + 1, j)
-                grown = grow(moments, factor, zero, size, order, k, k + 1, j)
-                r, freedom, kept[k] = judge(moments, factor, size, grown, order[k], j, level, tally)
+                size = grow(moments, series, factor, zero, sizes[min(level, k)], order, k + 1, level + 1, j)
+                grown = grow(moments, series, factor, zero, size, order, k, k + 1, j)
+                r, freedom, kept[k] = judge(moments, series, factor, size, grown, order[k], j, level, tally)
             strength[k] = min(strength[k], abs(r))
             if not kept[k]:
                 links.value[i, j, lag], links.freedom[i, j, lag] = r, freedom
@@ -137,7 +141,7 @@ def _sort(order: np.ndarray, strength: np.ndarray, kept: np.ndarray, total: Inde
 
 @kernel
 def given(
-    moments: Any, factor: Any, parents: Any, n: Index, i: Index, lag: Index, j: Index, wanted: np.ndarray
+    moments: Any, series: Any, factor: Any, parents: Any, n: Index, i: Index, lag: Index, j: Index, wanted: np.ndarray
 ) -> tuple[Index, Index]:
     """Build the factor of the momentary conditions of i(t - lag) → j(t): the parents of j and those of i, shifted by the lag.
 
@@ -153,11 +157,13 @@ def given(
         if not known:
             wanted[count] = column
             count += 1
-    return grow(moments, factor, 0 * j, 0 * j, wanted, 0 * j, count, j), count
+    return grow(moments, series, factor, 0 * j, 0 * j, wanted, 0 * j, count, j), count
 
 
 @kernel
-def judge_links(moments: Any, factor: Any, may: np.ndarray, j: Index, parents: Any, links: Any, tally: np.ndarray) -> None:
+def judge_links(
+    moments: Any, series: Any, factor: Any, may: np.ndarray, j: Index, parents: Any, links: Any, tally: np.ndarray
+) -> None:
     """Test every link into variable j given the parents of j and those of the source, shifted by its lag (MCI), in place.
 
     At lag 0 a test says the same of both directions: it is made once, with the smaller index as source.
@@ -167,11 +173,11 @@ def judge_links(moments: Any, factor: Any, may: np.ndarray, j: Index, parents: A
     wanted, of_target = np.empty(len(moments.R), np.int64), np.zeros(len(moments.R), np.bool_)
     for k in range(own):
         of_target[parents.columns[j, k]] = True
-    base = grow(moments, factor, zero, zero, parents.columns[j], zero, own, j)
+    base = grow(moments, series, factor, zero, zero, parents.columns[j], zero, own, j)
     # What all columns would have in that factor, once for all tests.
     for column in range(len(moments.R)):
         wanted[0] = column
-        grow(moments, factor, zero, base, wanted, zero, zero + 1, j)
+        grow(moments, series, factor, zero, base, wanted, zero, zero + 1, j)
         for k in range(base):
             factor.base[column, k] = factor.rows[base, k]
     # A source among the parents of j leaves its conditions, so that the factor cannot begin with all of them: those come last.
@@ -183,7 +189,7 @@ def judge_links(moments: Any, factor: Any, may: np.ndarray, j: Index, parents: A
                     continue
                 count, fixed, begin = zero, base, base
                 if among:
-                    begin, conditions = given(moments, factor, parents, n, i, lag, j, wanted)
+                    begin, conditions = given(moments, series, factor, parents, n, i, lag, j, wanted)
                     fixed = zero
                 else:
                     for k in range(parents.sizes[i]):
@@ -193,9 +199,9 @@ def judge_links(moments: Any, factor: Any, may: np.ndarray, j: Index, parents: A
                             count += 1
                     conditions = own + count
                 wanted[count] = x
-                grown = grow(moments, factor, fixed, begin, wanted, zero, count + 1, j)
+                grown = grow(moments, series, factor, fixed, begin, wanted, zero, count + 1, j)
                 size = grown - 1 if factor.columns[grown - 1] == x else grown
-                r, freedom, _ = judge(moments, factor, size, grown, x, j, conditions, tally)
+                r, freedom, _ = judge(moments, series, factor, size, grown, x, j, conditions, tally)
                 links.value[i, j, lag], links.freedom[i, j, lag] = r, freedom
                 if lag == 0:
                     links.value[j, i, 0], links.freedom[j, i, 0] = r, freedom

@@ -21,6 +21,7 @@ MOST = 2**18
 @kernel
 def _scan(
     moments: Any,
+    series: Any,
     factor: Any,
     base: Index,
     conditions: Index,
@@ -57,7 +58,7 @@ def _scan(
                 depth -= 1
                 continue
             place = picked[depth]
-            sizes[depth + 1] = grow(moments, factor, 0 * size, sizes[depth], pool, place, place + 1, y)
+            sizes[depth + 1] = grow(moments, series, factor, 0 * size, sizes[depth], pool, place, place + 1, y)
             depth += 1
             if depth < size:
                 picked[depth] = picked[depth - 1]
@@ -72,8 +73,8 @@ def _scan(
             tally[2] += 1
             break
         made += 1
-        grown = grow(moments, factor, 0 * size, sizes[size], last, 0 * size, 0 * size + 1, y)
-        r, freedom, significant = judge(moments, factor, sizes[size], grown, x, y, conditions + size, tally)
+        grown = grow(moments, series, factor, 0 * size, sizes[size], last, 0 * size, 0 * size + 1, y)
+        r, freedom, significant = judge(moments, series, factor, sizes[size], grown, x, y, conditions + size, tally)
         if first:
             same = freedom == worst[1] and size > 0
             if size == 0 or (abs(r) <= abs(worst[0]) if same else log_p(r, freedom) >= log_p(worst[0], worst[1])):
@@ -91,6 +92,7 @@ def _scan(
 @kernel
 def judge_pairs(
     moments: Any,
+    series: Any,
     factor: Any,
     pairs: np.ndarray,
     smallest: Index,
@@ -119,7 +121,7 @@ def judge_pairs(
     pool, known, wanted = np.empty(n, np.int64), np.zeros(n, np.bool_), np.empty(len(moments.R), np.int64)
     for p in range(len(pairs)):
         i, j, lag = pairs[p, 0], pairs[p, 1], pairs[p, 2]
-        base, conditions = given(moments, factor, parents, n, i, lag, j, wanted)
+        base, conditions = given(moments, series, factor, parents, n, i, lag, j, wanted)
         for side in range(1 if first or lag else 2):
             end, other, count = i if side else j, j if side else i, 0 * lag
             for q in range(degree[end]):
@@ -130,6 +132,7 @@ def judge_pairs(
             for size in range(max(smallest, side), largest[count] + 1):
                 found[p] += _scan(
                     moments,
+                    series,
                     factor,
                     base,
                     conditions,

@@ -8,16 +8,16 @@ import numpy as np
 _ROUNDING = 1e-12
 
 
-def window_correlation(values: np.ndarray, environments: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
+def window_correlation(
+    values: np.ndarray, environments: np.ndarray, depth: int, own_means: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Return what :func:`causaldisc.kernels.moments.pairwise_correlation` says of lagged copies, several times faster.
-
-    Windows of ``depth`` + 1 rows lie in one environment, each of which has means of its own; every environment beyond the
-    first costs one row.
 
     Parameters
     ----------
     values : float[T, N], nothing missing; at least one environment is longer than ``depth``.
-    environments : int[T], each environment one block of rows.
+    environments : int[T], each environment one block of rows, in one of which a window of ``depth`` + 1 rows lies.
+    own_means : whether each environment has means of its own; every one beyond the first then costs one row.
 
     Returns
     -------
@@ -34,14 +34,18 @@ def window_correlation(values: np.ndarray, environments: np.ndarray, depth: int)
     parts = [part for part in np.split(values, borders) if len(part) > depth]
     # Scaled by the data as a whole, so that squares stay within range and environments within proportion.
     largest = np.abs(values - values.mean(axis=0)).max(axis=0)
-    for part in parts:
+    scale = np.where(largest > 0, largest, 1.0)
+    for pool in [[part] for part in parts] if own_means else [parts]:
         # About the median, so that an outlier shifts no window that it is not in.
-        centred = part - np.median(part, axis=0)
-        products, sums = _products(centred / np.where(largest > 0, largest, 1.0), depth)
-        moment += np.diag(products)
-        cross += products
-        cross -= np.outer(sums, sums) / (len(part) - depth)
-        rows += len(part) - depth - 1
+        middle, sums, windows = np.median(np.concatenate(pool), axis=0), np.zeros(columns), 0
+        for part in pool:
+            products, some = _products((part - middle) / scale, depth)
+            moment += np.diag(products)
+            cross += products
+            sums += some
+            windows += len(part) - depth
+        cross -= np.outer(sums, sums) / windows
+        rows += windows - 1
     variance = np.diag(cross)
     scale = np.zeros(columns)
     np.divide(1.0, np.sqrt(np.abs(variance)), out=scale, where=variance > _ROUNDING * moment)

@@ -38,22 +38,27 @@ def var(seed, n=6, rows=300, lags=2, contemporaneous=0.35):
     return x[100:]
 
 
-def tigramite(method, values, max_lag, **settings):
-    """The library itself, without our bridge."""
+def tigramite(method, values, max_lag, environments=None, **settings):
+    """The library itself, without our bridge; environments are its multiple data sets."""
     from tigramite import data_processing
     from tigramite.independence_tests.parcorr import ParCorr
     from tigramite.pcmci import PCMCI
 
+    data, mode = np.nan_to_num(values, nan=999.0), "single"
+    if environments is not None:
+        data, mode = {int(label): data[environments == label] for label in np.unique(environments)}, "multiple"
     with contextlib.redirect_stdout(io.StringIO()):
-        search = PCMCI(data_processing.DataFrame(values.copy()), ParCorr(significance="analytic"), verbosity=0)
+        frame = data_processing.DataFrame(data, analysis_mode=mode, missing_flag=999.0 if np.isnan(values).any() else None)
+        search = PCMCI(frame, ParCorr(significance="analytic"), verbosity=0)
         return getattr(search, method)(tau_max=max_lag, **settings)
 
 
-def ours(name, values, may, must, **parameters):
+def ours(name, values, may, must, environments=None, **parameters):
     """Our search in the given order of the columns, before the prior has the last word."""
     plugin = algorithms.build(name, {"max_lag": may.shape[2] - 1, **parameters})
-    names = [str(k) for k in range(values.shape[1])]
-    data = sample(values, np.zeros(len(values), int), 2 * plugin.max_lag, names)
+    names, one = [str(k) for k in range(values.shape[1])], np.zeros(len(values), int)
+    labels = one if environments is None else environments
+    data = sample(values, labels, 2 * plugin.max_lag, names, plugin.missing, plugin.own_means)
     return plugin.find(Search(data, may, must, lambda: False, np.zeros(3, np.int64)))
 
 
@@ -115,12 +120,83 @@ def test_the_same_graph_under_a_prior(name, seed):
     assert (found.graph.codes() == theirs.graph.codes()).all()
 
 
-def test_environments_are_pooled_by_both():
-    values = np.concatenate([part - part.mean(axis=0) for part in (var(0, rows=150), var(0, rows=180)[40:])])
-    telemetry = Telemetry(values, [f"v{k}" for k in range(6)], environments=[0] * 150 + [1] * 140)
-    found, theirs = (discover(telemetry, name, max_lag=2) for name in ("pcmci", "tigramite_pcmci"))
+METHODS = pytest.mark.parametrize(
+    ("name", "method", "settings"), [("pcmci", "run_pcmci", PCMCI_DEFAULTS), ("pcmci_plus", "run_pcmciplus", {"pc_alpha": 0.01})]
+)
+
+
+def shifted(lengths):
+    """(values, labels) of environments of these lengths, each with a mean of its own."""
+    values = np.concatenate([var(seed=0, rows=rows + 20 * k)[20 * k :] for k, rows in enumerate(lengths)])
+    labels = np.repeat(np.arange(len(lengths)), lengths)
+    return values + np.array([1.0, 0.0, -2.0, 0.5, 0.0, 3.0]) * labels[:, None], labels
+
+
+def assert_same(found, theirs):
+    may, _ = everything(*found.codes.shape[1:2], found.codes.shape[2] - 1)
+    kept = found.codes > 0
+    assert np.abs(np.exp(found.log_p) - np.nan_to_num(theirs["p_matrix"], nan=1.0))[may].max() < 1e-9
+    assert np.abs(found.strength - theirs["val_matrix"])[kept].max() < 1e-9
+    assert (found.codes == codes_of(theirs["graph"])).all()
+
+
+@METHODS
+@pytest.mark.parametrize("lengths", [(150, 140), (120, 60, 90), (100, 4, 120)])
+def test_environments_are_pooled_as_multiple_data_sets(name, method, settings, lengths):
+    (values, labels), (may, must) = shifted(lengths), everything(6, 2)
+    found, theirs = ours(name, values, may, must, labels), tigramite(method, values, 2, labels, **settings)
+    assert_same(found, theirs)
+    # The shifts do make links that are not there otherwise.
+    assert (ours(name, values, may, must, labels, own_means=True).codes != found.codes).any()
+
+
+@METHODS
+def test_environments_of_equal_means_differ_from_pooled_ones_by_a_degree_of_freedom(name, method, settings):
+    parts = [var(0, rows=150), var(1, rows=140)]
+    values, labels = np.concatenate([part - part.mean(axis=0) for part in parts]), np.repeat([0, 1], [150, 140])
+    found, theirs = (
+        discover(Telemetry(values, list("abcdef"), environments=labels), a, max_lag=2) for a in (name, f"tigramite_{name}")
+    )
     assert (found.graph.codes() == theirs.graph.codes()).all()
-    assert found.report["effective_sample_size"]["median"] == theirs.report["windows"] - 1
+    size = found.report["effective_sample_size"]["median"]
+    assert size == theirs.report["windows"]
+    apart = discover(Telemetry(values, list("abcdef"), environments=labels), name, max_lag=2, own_means=True)
+    assert apart.report["effective_sample_size"]["median"] == size - 1
+
+
+def gappy(values, kind, seed):
+    """The values without some cells at random, or without some stretches of some columns."""
+    rng, values = np.random.default_rng(seed), values.copy()
+    if kind == "cells":
+        values[rng.random(values.shape) < 0.03] = np.nan
+    else:
+        for column in rng.choice(values.shape[1], values.shape[1] // 2, replace=False):
+            start = rng.integers(len(values) - 30)
+            values[start : start + 30, column] = np.nan
+    return values
+
+
+@METHODS
+@pytest.mark.parametrize("kind", ["cells", "stretches"])
+@pytest.mark.parametrize("seed", range(3))
+def test_missing_values_test_by_test(name, method, settings, kind, seed):
+    values, (may, must) = gappy(var(seed), kind, seed), everything(6, 2)
+    assert_same(ours(name, values, may, must, missing="testwise"), tigramite(method, values, 2, **settings))
+
+
+@METHODS
+def test_missing_values_of_several_environments_and_a_column_that_stands_still(name, method, settings):
+    (values, labels), (may, must) = shifted((120, 60, 90)), everything(6, 2)
+    values = gappy(values, "cells", 0)
+    values[:200, 2] = np.where(np.isnan(values[:200, 2]), np.nan, 5.0)
+    found, theirs = ours(name, values, may, must, labels, missing="testwise"), tigramite(method, values, 2, labels, **settings)
+    assert_same(found, theirs)
+
+
+@METHODS
+def test_few_samples_with_missing_values(name, method, settings):
+    values, (may, must) = gappy(var(7, 5, 30), "cells", 1), everything(5, 2)
+    assert_same(ours(name, values, may, must, missing="testwise"), tigramite(method, values, 2, **settings))
 
 
 def test_missing_values_reach_the_library():

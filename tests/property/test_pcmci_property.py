@@ -13,6 +13,7 @@ from causaldisc.core.graph import CausalGraph, acyclic
 from causaldisc.core.prior import ExpertPrior
 from causaldisc.core.telemetry import Telemetry
 from causaldisc.kernels.moments import MIN_ROWS, lagged, lagged_rows, pairwise_correlation
+from causaldisc.kernels.testwise import correlate, series_of
 from causaldisc.kernels.windows import window_correlation
 from causaldisc.runner.pipeline import discover
 
@@ -126,16 +127,47 @@ def test_the_order_of_columns_changes_nothing_but_places(seed, order, name):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(0, 4), st.lists(st.integers(1, 12), min_size=1, max_size=4))
-def test_windows_need_no_copy(seed, depth, lengths):
+@given(st.integers(0, 2**32 - 1), st.integers(0, 4), st.lists(st.integers(1, 12), min_size=1, max_size=4), st.booleans())
+def test_windows_need_no_copy(seed, depth, lengths, own_means):
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(len(lengths)), lengths)
     values = rng.normal(size=(len(labels), 3)) * 10.0 ** rng.integers(-9, 9, 3) + rng.normal(size=3)
     values[:, 1] = np.where(rng.random(len(values)) < 0.3, values[:, 1], values[0, 1])  # constant in some windows
     rows = lagged_rows(labels, depth)
-    if len(rows) - len(np.unique(labels[rows])) + 1 < MIN_ROWS:
+    if len(rows) - (len(np.unique(labels[rows])) - 1 if own_means else 0) < MIN_ROWS:
         return
-    R, n = window_correlation(values, labels, depth)
-    expected, n_eff = pairwise_correlation(lagged(values, labels, depth), labels[rows])
+    R, n = window_correlation(values, labels, depth, own_means)
+    expected, n_eff = pairwise_correlation(lagged(values, labels, depth), labels[rows] if own_means else None)
     assert np.abs(R - expected).max() < 1e-6
     assert (n[n_eff > 0] == n_eff[n_eff > 0]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 3),
+    st.lists(st.integers(1, 15), min_size=1, max_size=4),
+    st.booleans(),
+    st.floats(0.0, 0.4),
+)
+def test_a_test_of_its_own_uses_the_windows_where_all_its_columns_are(seed, depth, lengths, own_means, share):
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(lengths)), lengths)
+    values = rng.normal(size=(len(labels), 3)) * 10.0 ** rng.integers(-9, 9, 3) + rng.normal(size=3)
+    values[:, 1] = np.where(rng.random(len(values)) < 0.3, values[:, 1], 7.7)  # constant in some windows
+    values[rng.random(values.shape) < share] = np.nan
+    columns = rng.permutation(3 * (depth + 1))[: rng.integers(2, 3 * (depth + 1) + 1)]
+    X = lagged(values, labels, depth)[:, columns]
+    there = ~np.isnan(X).any(axis=1)
+    X, blocks = X[there], labels[lagged_rows(labels, depth)][there]
+    if len(X) < MIN_ROWS + len(lengths):
+        return
+    R = np.empty((len(columns),) * 2)
+    n = correlate(series_of(values, labels, depth, own_means), columns, R)
+    expected, n_eff = pairwise_correlation(X, blocks if own_means else None)
+    constant = np.array(
+        [all(np.ptp(x[blocks == b]) == 0 for b in np.unique(blocks)) if own_means else np.ptp(x) == 0 for x in X.T]
+    )
+    assert np.abs(R - expected)[np.ix_(~constant, ~constant)].max(initial=0.0) < 1e-6
+    assert not R[constant].any() and not R[:, constant].any()
+    assert (n_eff[np.ix_(~constant, ~constant)] == n).all()

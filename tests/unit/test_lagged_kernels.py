@@ -26,9 +26,9 @@ def partial(R, rows, conditions, x, y, alpha=0.01):
     """(r, freedom, significant, tests cut) of our kernels."""
     given, room, tally = moments(R, np.full(R.shape, float(rows)), alpha), factor(len(R)), np.zeros(2, np.int64)
     wanted = np.array([*conditions, x])
-    size = grow(given, room, 0, 0, wanted, 0, len(conditions), y)
-    grown = grow(given, room, 0, size, wanted, len(conditions), len(wanted), y)
-    return (*judge(given, room, size, grown, x, y, len(conditions), tally), int(tally[1]))
+    size = grow(given, None, room, 0, 0, wanted, 0, len(conditions), y)
+    grown = grow(given, None, room, 0, size, wanted, len(conditions), len(wanted), y)
+    return (*judge(given, None, room, size, grown, x, y, len(conditions), tally), int(tally[1]))
 
 
 def residual_correlation(X, conditions, x, y):
@@ -58,20 +58,22 @@ def test_a_base_gives_the_same_correlations():
     R = np.corrcoef(correlated(rng, 50, 8).T)
     given, room, tally = moments(R, np.full(R.shape, 50.0), 0.05), factor(8, 8, 3), np.zeros(2, np.int64)
     wanted = np.array([4, 2, 6, 0])
-    base = grow(given, room, 0, 0, wanted, 0, 3, 7)
+    base = grow(given, None, room, 0, 0, wanted, 0, 3, 7)
     for column in range(8):
-        grow(given, room, 0, base, np.array([column]), 0, 1, 7)
+        grow(given, None, room, 0, base, np.array([column]), 0, 1, 7)
         room.base[column] = room.rows[base, :base]
-    grown = grow(given, room, base, base, wanted, 3, 4, 7)
-    assert judge(given, room, base, grown, 0, 7, 3, tally)[0] == pytest.approx(partial(R, 50, [4, 2, 6], 0, 7)[0], abs=1e-12)
+    grown = grow(given, None, room, base, base, wanted, 3, 4, 7)
+    assert judge(given, None, room, base, grown, 0, 7, 3, tally)[0] == pytest.approx(
+        partial(R, 50, [4, 2, 6], 0, 7)[0], abs=1e-12
+    )
 
 
 def test_the_fewest_rows_among_all_pairs_count():
     R, n = np.eye(4), np.full((4, 4), 100.0)
     n[1, 2] = n[2, 1] = 30.0
     given, room, tally = moments(R, n, 0.05), factor(3), np.zeros(2, np.int64)
-    grown = grow(given, room, 0, 0, np.array([1, 2, 0]), 0, 3, 3)
-    assert judge(given, room, 2, grown, 0, 3, 2, tally)[1] == 30 - 2 - 2
+    grown = grow(given, None, room, 0, 0, np.array([1, 2, 0]), 0, 3, 3)
+    assert judge(given, None, room, 2, grown, 0, 3, 2, tally)[1] == 30 - 2 - 2
 
 
 def test_redundant_and_determining_conditions():

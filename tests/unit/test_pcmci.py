@@ -77,20 +77,28 @@ def test_environments_are_not_joined():
     values, labels = rng.normal(size=(900, 2)), np.repeat(np.arange(30), 30)
     values[30::30, 1] = 50.0 * values[29:-1:30, 0]
     joined = discover(telemetry(values), "pcmci", max_lag=1)
-    apart = discover(telemetry(values, environments=labels), "pcmci", max_lag=1)
     assert ("v0", "v1", 1) in edges(joined)
-    assert ("v0", "v1", 1) not in edges(apart)
-    # 28 windows of three rows a block, and one mean each.
-    assert apart.report["effective_sample_size"]["median"] == 30 * 28 - 29
+    # 28 windows of three rows a block, and one mean each if it has its own.
+    for own_means, size in ((False, 30 * 28), (True, 30 * 28 - 29)):
+        apart = discover(telemetry(values, environments=labels), "pcmci", max_lag=1, own_means=own_means)
+        assert ("v0", "v1", 1) not in edges(apart)
+        assert apart.report["effective_sample_size"]["median"] == size
 
 
-def test_a_shift_between_environments_makes_no_link():
+@pytest.mark.parametrize("missing", ["none", "testwise", "pairs"])
+def test_a_shift_between_environments_makes_no_link_where_they_have_means_of_their_own(missing):
     rng = np.random.default_rng(1)
     values = rng.normal(size=(400, 3))
     values[200:] += 5.0
-    labels = np.repeat([0, 1], 200)
-    assert len(edges(discover(telemetry(values), "pcmci", max_lag=1))) > 5
-    assert len(edges(discover(telemetry(values, environments=labels), "pcmci", max_lag=1))) <= 2
+    labels, settings = np.repeat([0, 1], 200), {"max_lag": 1}
+    if missing != "none":
+        values[rng.random(values.shape) < 0.05] = np.nan
+        settings["missing"] = missing
+    pooled, apart = (
+        discover(telemetry(values, environments=labels), "pcmci", own_means=own, **settings) for own in (False, True)
+    )
+    assert len(edges(pooled)) > 5
+    assert len(edges(apart)) <= 2
 
 
 @BOTH
@@ -106,10 +114,38 @@ def test_missing_values(name, missing, how):
 
 
 @BOTH
-def test_a_column_that_is_hardly_there_takes_no_part(name):
+@pytest.mark.parametrize("missing", ["pairs", "testwise"])
+def test_missing_values_as_one_chooses(name, missing):
+    values = chain(3000, missing=0.005)
+    found = discover(telemetry(values), name, alpha=1e-4, missing=missing)
+    assert edges(found) >= TRUE
+    assert len(edges(found) - TRUE) <= 2
+    size, whole = found.report["effective_sample_size"], discover(telemetry(values), name).report["effective_sample_size"]
+    assert whole["median"] < size["min"] < size["median"] < 3000
+    how = {"pairs": "available pairs", "testwise": "complete windows of each test"}
+    assert found.report["missing_values"] == how[missing]
+    complete = [discover(telemetry(chain(300)), name, missing=m) for m in ("auto", missing)]
+    assert (complete[0].graph.codes() == complete[1].graph.codes()).all()
+    assert complete[0].report == complete[1].report and complete[1].report["missing_values"] == "none"
+
+
+def test_gaps_in_one_variable_leave_the_tests_of_the_others_alone():
+    values = chain(400)
+    values[100:180, 3] = np.nan
+    # Without parents, every test is one of a pair.
+    gaps = discover(telemetry(values), "pcmci", missing="testwise", pc_alpha=0.0)
+    whole = discover(telemetry(chain(400)), "pcmci", pc_alpha=0.0)
+    same = np.isclose(gaps.scores, whole.scores, rtol=1e-9, atol=0.0) | np.isnan(whole.scores)
+    assert same[:3, :3].all() and not same[:3, 3].any()
+    assert gaps.report["effective_sample_size"] == {"min": 400 - 6 - 80 - 3, "median": 394}
+
+
+@BOTH
+@pytest.mark.parametrize("missing", ["auto", "testwise"])
+def test_a_column_that_is_hardly_there_takes_no_part(name, missing):
     values = chain(500)
-    values[15:, 3] = np.nan
-    found = discover(telemetry(values), name)
+    values[5 if missing == "testwise" else 15 :, 3] = np.nan
+    found = discover(telemetry(values), name, missing=missing)
     assert not any("v3" in edge for edge in edges(found))
     assert ("v0", "v1", 1) in edges(found)
 
@@ -264,3 +300,4 @@ def test_defaults():
     pcmci, plus = algorithms.build("pcmci"), algorithms.build("pcmci_plus")
     assert (pcmci.pc_alpha, plus.pc_alpha, plus.alpha) == (0.2, 0.01, 0.01)
     assert pcmci.max_lag == plus.max_lag == 3
+    assert (pcmci.missing, plus.missing, pcmci.own_means, plus.own_means) == ("auto", "auto", False, False)
