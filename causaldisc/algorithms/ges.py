@@ -220,13 +220,20 @@ def _origins(codes: np.ndarray, required: np.ndarray, allowed: np.ndarray) -> di
 
 
 def _report(found: Found, evidence: _Evidence, names: list[str]) -> dict[str, Any]:
+    from causaldisc.kernels.moments import dependent
+
     n = len(names)
     pairs = evidence.known[:, :n] | np.eye(len(evidence.known), n, dtype=bool)
+    set_aside = {k for _, *others in evidence.twins for k in others}
+    kept = np.array([k for k in range(n) if k not in set_aside])
+    rank, columns = dependent(evidence.R[np.ix_(kept, kept)])
     return {
         "score": float(found.local.sum()),
         "steps": dict(zip(("insert", "delete", "turn"), found.steps, strict=True)),
         "effective_sample_size": evidence.rows,
         "unknown_pairs": int((~pairs).sum()),
+        "rank": rank,
+        "dependent_columns": [names[kept[k]] for k in columns],
         "duplicates": [[names[k] for k in group] for group in evidence.twins],
         "correlation_repair": float(evidence.repair),
         "truncated": found.truncated,

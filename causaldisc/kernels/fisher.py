@@ -105,7 +105,7 @@ def _judge_pairs(R, n, cause, critical, uniform, flat, starts, pairs, low, high,
             # With as many rows everywhere, the statistic grows with the square of r, which is all that need be compared.
             freedom = n[0, 0] - size - 3.0
             cut = math.tanh(critical / math.sqrt(freedom)) ** 2 if freedom >= 1.0 else 0.0
-            fresh_only = False
+            walked = np.int64(0)  # sides whose subsets were tested: the other need not test them again
             for side in range(2):
                 end, other = pairs[k, side], pairs[k, 1 - side]
                 if end >= len(starts) - 1 or (side == 1 and size == 0):
@@ -122,12 +122,13 @@ def _judge_pairs(R, n, cause, critical, uniform, flat, starts, pairs, low, high,
                 if uniform and freedom < 1.0:
                     continue
                 total += _test_subsets(
-                    R, n, uniform, cut, critical, end, other, candidates, count, size, first, fresh_only, known, factor, picked,
+                    R, n, uniform, cut, critical, end, other, candidates, count, size, first, walked > 0, known, factor, picked,
                     found, holding, best, k,
                 )  # fmt: skip
                 if side == 0:
-                    fresh_only = True
-                    known[:] = False
+                    walked += 1
+                    for a in range(len(known)):
+                        known[a] = False
                     for a in range(count):
                         known[candidates[a]] = True
     return total, enough

@@ -143,6 +143,26 @@ def near_duplicates(R: np.ndarray, tolerance: float = 1e-6) -> tuple[tuple[int, 
     return tuple(sorted(members))
 
 
+def dependent(R: np.ndarray, tolerance: float = 1e-8) -> tuple[int, list[int]]:
+    """Return the numerical rank of a correlation matrix, and which columns the others determine, up to ``tolerance`` of variance.
+
+    Of columns that determine each other one is named, that of least variance left when those of most are taken first.
+
+    >>> R = np.corrcoef(np.array([[1.0, 2, 4, 3], [0, 1, 0, 2], [1, 3, 4, 5]]))
+    >>> dependent(R)[0]
+    2
+    """
+    try:
+        if np.square(np.diag(np.linalg.cholesky(R))).min(initial=1.0) > tolerance:
+            return len(R), []
+    except np.linalg.LinAlgError:
+        pass
+    from scipy.linalg.lapack import dpstrf
+
+    _, pivots, rank, _ = dpstrf(R, tol=tolerance)
+    return int(rank), sorted(int(k) - 1 for k in pivots[rank:])
+
+
 def canonical_order(values: np.ndarray) -> np.ndarray:
     """Return int[N]: an order of the columns that depends on their contents alone, not on where they stand.
 

@@ -208,6 +208,6 @@ def _report(data: Telemetry, learned: Learned) -> dict[str, Any]:
         "rows": data.shape[0],
         "columns": data.shape[1],
         "constant_columns": constant,
-        "missing_share": np.count_nonzero(data.missing) / data.missing.size,
+        "missing_share": float(np.count_nonzero(data.missing) / data.missing.size),
         **learned.report,
     }

@@ -127,3 +127,29 @@ def test_nothing_is_changed_in_place():
     m.repair(R)
     m.near_duplicates(R)
     m.canonical_order(X)
+
+
+def test_columns_that_others_determine_are_named():
+    X = np.random.default_rng(0).normal(size=(200, 4))
+    R = np.corrcoef(np.column_stack([X, X[:, 0] - 2 * X[:, 1]]).T)
+    rank, columns = m.dependent(R)
+    assert rank == 4 and len(columns) == 1 and columns[0] in (0, 1, 4)
+    assert m.dependent(R[:4, :4]) == (4, [])
+    # Fewer rows than columns: no more independent columns than rows less the mean.
+    assert m.dependent(np.corrcoef(np.random.default_rng(1).normal(size=(9, 20)).T))[0] == 8
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1.0, 1e160, 1e300])
+@pytest.mark.parametrize("offset", [0.0, 1e3])
+def test_scale_and_offset_change_no_correlation(scale, offset):
+    X = np.random.default_rng(2).normal(size=(60, 4)).cumsum(axis=1)
+    plain, _ = m.pairwise_correlation(X)
+    moved, n = m.pairwise_correlation((X + offset) * scale)
+    assert np.abs(plain - moved).max() < 1e-9 and (n == 60).all()
+
+
+def test_a_column_that_is_constant_within_environments_is_correlated_with_nothing():
+    X = np.random.default_rng(3).normal(size=(40, 2))
+    X[:, 1] = np.repeat([0.1, 0.7], 20)
+    R, n = m.pairwise_correlation(X, np.repeat([0, 1], 20))
+    assert R[0, 1] == 0 and n[0, 1] == 0
