@@ -6,6 +6,7 @@ Arrays in, arrays out. Everything here is unchanged by the scale and the offset 
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import numpy as np
 
@@ -157,9 +158,10 @@ def dependent(R: np.ndarray, tolerance: float = 1e-8) -> tuple[int, list[int]]:
             return len(R), []
     except np.linalg.LinAlgError:
         pass
-    from scipy.linalg.lapack import dpstrf
+    from scipy.linalg import get_lapack_funcs
 
-    _, pivots, rank, _ = dpstrf(R, tol=tolerance)
+    pivoted_cholesky: Any = get_lapack_funcs("pstrf", (R,))
+    _, pivots, rank, _ = pivoted_cholesky(R, tol=tolerance)
     return int(rank), sorted(int(k) - 1 for k in pivots[rank:])
 
 

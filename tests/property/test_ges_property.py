@@ -7,6 +7,7 @@ import pytest
 from awkward_tasks import tasks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_pc_separation_oracle import cpdag
 
 from causaldisc.core.errors import InputError
 from causaldisc.core.prior import ExpertPrior
@@ -76,10 +77,10 @@ def test_present_edges_outrank_absent_ones(max_lag, missing):
 # -- what it finds in population moments -------------------------------------------------------------------------------------
 
 
-def faithful_model(rng):
-    """A DAG of 2 to 8 nodes and its covariance, no partial correlation closer to zero than 1e-3 unless it is zero."""
+def faithful_model(rng, most=8):
+    """A DAG of 2 to ``most`` nodes and its covariance, no partial correlation closer to zero than 1e-3 unless it is zero."""
     while True:
-        d = int(rng.integers(2, 9))
+        d = int(rng.integers(2, most + 1))
         order = rng.permutation(d)
         dag = np.zeros((d, d), dtype=bool)
         dag[np.ix_(order, order)] = np.triu(rng.random((d, d)) < rng.uniform(0.2, 0.6), 1)
@@ -109,12 +110,14 @@ def class_of(dag, may=None):
     return Climber(task_of(np.eye(d), 10, 1.0, knowledge_of(d, d, may, None), d), d, dag).marks.astype(bool)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(20))
 def test_the_true_class_from_population_moments(seed):
     rng = np.random.default_rng(seed)
     for _ in range(10):
-        dag, covariance = faithful_model(rng)
-        assert (search(covariance, 1e9).marks == class_of(dag)).all()
+        dag, covariance = faithful_model(rng, most=10)
+        found = search(covariance, 1e9).marks
+        assert (found == class_of(dag)).all()
+        assert (found == (cpdag(dag) > 0)).all()
 
 
 @pytest.mark.parametrize("seed", range(4))
