@@ -20,43 +20,40 @@ SINGULAR = 1e-8
 
 
 @inner
-def factor(matrix: np.ndarray, chosen: np.ndarray, size: int, triangle: np.ndarray) -> None:
-    """Write the lower Cholesky factor of ``matrix[chosen, chosen]``, row by row, into the flat ``triangle``.
+def project(
+    matrix: np.ndarray, triangle: np.ndarray, chosen: np.ndarray, size: int, node: int, coordinates: np.ndarray, begin: int
+) -> float:
+    """Regress a node on factored ones: write its coordinates from ``begin`` on, return its residual variance, kept above 0.
 
-    Row a begins at ``a (a + 1) / 2``. A column without a residual variance of its own gets a zero pivot.
+    ``triangle`` is as :func:`regress` leaves it.
     """
-    for a in range(size):
-        row = a * (a + 1) // 2
-        node = chosen[a]
-        pivot = matrix[node, node]
-        for b in range(a):
-            other = b * (b + 1) // 2
-            entry = 0.0
-            if triangle[other + b] > 0:
-                entry = matrix[node, chosen[b]]
-                for k in range(b):
-                    entry -= triangle[row + k] * triangle[other + k]
-                entry /= triangle[other + b]
-            triangle[row + b] = entry
-            pivot -= entry * entry
-        triangle[row + a] = math.sqrt(pivot) if pivot > SINGULAR * matrix[node, node] else 0.0
-
-
-@inner
-def project(matrix: np.ndarray, triangle: np.ndarray, chosen: np.ndarray, size: int, node: int, coordinates: np.ndarray) -> float:
-    """Regress a node on the factored ones: write its coordinates, return its residual variance, kept above 0."""
     variance = matrix[node, node]
+    least = SINGULAR * variance
     for a in range(size):
         row = a * (a + 1) // 2
         entry = 0.0
         if triangle[row + a] > 0:
             entry = matrix[node, chosen[a]]
             for k in range(a):
-                entry -= triangle[row + k] * coordinates[k]
+                entry -= triangle[row + k] * coordinates[begin + k]
             entry /= triangle[row + a]
-        coordinates[a] = entry
+        coordinates[begin + a] = entry
         variance -= entry * entry
-    return max(variance, SINGULAR * matrix[node, node])
+    return variance if variance > least else least
+
+
+@inner
+def regress(node: int, matrix: np.ndarray, chosen: np.ndarray, size: int, triangle: np.ndarray, coordinates: np.ndarray) -> float:
+    """Regress a node on the chosen ones as :func:`project` does, and write their factor to the flat ``triangle``.
+
+    It is the lower Cholesky factor of ``matrix[chosen, chosen]``, row by row; row a begins at ``a (a + 1) / 2``. A column without
+    a residual variance of its own gets a zero pivot.
+    """
+    for a in range(size):
+        row, own = a * (a + 1) // 2, matrix[chosen[a], chosen[a]]
+        left = project(matrix, triangle, chosen, a, chosen[a], triangle, row)
+        triangle[row + a] = math.sqrt(left) if left > SINGULAR * own else 0.0
+    return project(matrix, triangle, chosen, size, node, coordinates, np.int64(0))
 
 
 @kernel
@@ -73,8 +70,7 @@ def local_scores(matrix: np.ndarray, n: float, price: float, dag: np.ndarray, no
                 parents[size] = i
                 size += 1
         triangle = np.empty(size * (size + 1) // 2)
-        factor(matrix, parents, size, triangle)
-        scores[j] = -0.5 * n * math.log(project(matrix, triangle, parents, size, j, coordinates)) - price * size
+        scores[j] = -0.5 * n * math.log(regress(j, matrix, parents, size, triangle, coordinates)) - price * size
 
 
 def price_of(penalty: float, n: float) -> float:

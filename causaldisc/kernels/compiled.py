@@ -29,7 +29,9 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """
     if function is None:
         return partial(kernel, **options)
-    dispatcher: Any = njit(error_model="numpy", **options)(function)
+    compiler: Any = njit
+    # Nothing here is called from C, and making it callable from there takes as long as compiling a small function.
+    dispatcher = compiler(error_model="numpy", no_cfunc_wrapper=True, **options)(function)
     ours = Path(function.__code__.co_filename).parent == Path(__file__).parent
     if ours and dispatcher is not function:  # NUMBA_DISABLE_JIT gives the function back
         dispatcher.enable_caching()

@@ -12,11 +12,11 @@ parents of y above y (Fang & He 2020). One edge of that DAG is then put in, take
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from causaldisc.kernels.bic import SINGULAR, factor, project
+from causaldisc.kernels.bic import SINGULAR, project, regress
 from causaldisc.kernels.compiled import kernel
 from causaldisc.kernels.inner import inner
 from causaldisc.kernels.mpdag import next_clique, reaches
@@ -65,8 +65,7 @@ def scan(kind: int, ys: np.ndarray, xs: np.ndarray, task: tuple, graph: tuple, g
     matrix, knowledge, n, price, cap, informed = task
     marks, near, degree = graph
     total = degree.shape[0]
-    inside = np.empty(total, np.uint8)
-    base, other = np.empty(total, np.int64), np.empty(total, np.int64)
+    inside, base, other = np.empty(total, np.int64), np.empty(total, np.int64), np.empty(total, np.int64)
     pool, chosen = np.empty(total, np.int64), np.empty(total, np.int64)
     mine, theirs, third = np.empty(total), np.empty(total), np.empty(total)
     for k in range(total):
@@ -88,12 +87,15 @@ def scan(kind: int, ys: np.ndarray, xs: np.ndarray, task: tuple, graph: tuple, g
                     continue
                 gain = 0.0
                 if kind != DELETE:
-                    gain += _worth(x, y, matrix, n, base, parents, fresh, triangle, mine, theirs) - price
-                    fresh = False
+                    if fresh:
+                        mine[parents] = regress(y, matrix, base, parents, triangle, mine)
+                        fresh = False
+                    gain += _worth(x, y, matrix, n, base, parents, triangle, mine, theirs) - price
                 if kind != INSERT:
                     cause, effect = (x, y) if kind == DELETE else (y, x)
                     count = _other_parents(cause, effect, y, marks, near, degree, inside, other)
-                    gain += price - _worth(cause, effect, matrix, n, other, count, True, second, third, theirs)
+                    third[count] = regress(effect, matrix, other, count, second, third)
+                    gain += price - _worth(cause, effect, matrix, n, other, count, second, third, theirs)
                 if gains[y, x] < gain <= ceiling:
                     if only >= 0:
                         if kind == INSERT and reaches(marks, near, degree, y, x, inside, informed):
@@ -110,30 +112,31 @@ def scan(kind: int, ys: np.ndarray, xs: np.ndarray, task: tuple, graph: tuple, g
 @inner
 def _surroundings(
     y: int, marks: np.ndarray, near: np.ndarray, degree: np.ndarray, base: np.ndarray, pool: np.ndarray
-) -> tuple[int, int, int]:
+) -> tuple[int, int, Any]:
     """Write the parents of y and its undirected neighbours; how many of each, and the largest degree of y and those near."""
-    above, m, widest = np.int64(0), np.int64(0), degree[y]
+    above, m, widest = 0, 0, degree[y]
     for k in range(degree[y]):
         w = near[y, k]
-        widest = max(widest, degree[w])
+        if degree[w] > widest:
+            widest = degree[w]
         if marks[w, y] and marks[y, w]:
             pool[m] = w
             m += 1
         elif marks[w, y]:
             base[above] = w
             above += 1
-    return int(above), int(m), widest
+    return above, m, widest
 
 
 @inner
 def _largest_set(m: int) -> int:
     """Return the largest size up to which m nodes have at most ``MAX_SETS`` subsets: a rule blind to their order."""
-    limit, subsets, level = np.int64(0), 1.0, float(m)
+    limit, subsets, level = 0, 1.0, float(m)
     while limit < m and subsets + level <= MAX_SETS:
         limit += 1
         subsets += level
         level *= (m - limit) / (limit + 1)
-    return int(limit)
+    return limit
 
 
 @inner
@@ -209,7 +212,7 @@ def _other_parents(
     parents: np.ndarray,
 ) -> int:
     """Write the parents that the effect has besides the cause once C is directed into y; returns how many there are."""
-    count = np.int64(0)
+    count = 0
     for k in range(degree[effect]):
         w = near[effect, k]
         # With effect = y, w — y is a parent if in C; with effect = x, also if a parent of y, since y → x.
@@ -217,7 +220,7 @@ def _other_parents(
         if w != cause and marks[w, effect] and above:
             parents[count] = w
             count += 1
-    return int(count)
+    return count
 
 
 @inner
@@ -228,22 +231,19 @@ def _worth(
     n: float,
     parents: np.ndarray,
     size: int,
-    fresh: bool,
     triangle: np.ndarray,
     mine: np.ndarray,
     theirs: np.ndarray,
 ) -> float:
     """Return the log-likelihood that an effect gains from a cause beside its other parents.
 
-    Unless these are fresh, ``triangle`` holds their factor and ``mine`` the effect's projection, then its variance left.
+    ``triangle`` holds the factor of these, and ``mine`` the effect's coordinates on them, then its residual variance.
     """
-    if fresh:
-        factor(matrix, parents, size, triangle)
-        mine[size] = project(matrix, triangle, parents, size, effect, mine)
-    own = project(matrix, triangle, parents, size, cause, theirs)
+    own = project(matrix, triangle, parents, size, cause, theirs, np.int64(0))
     if own <= SINGULAR * matrix[cause, cause]:
         return 0.0
     shared = matrix[cause, effect]
     for k in range(size):
         shared -= mine[k] * theirs[k]
-    return 0.5 * n * math.log(mine[size] / max(mine[size] - shared * shared / own, SINGULAR * matrix[effect, effect]))
+    least, left = SINGULAR * matrix[effect, effect], mine[size] - shared * shared / own
+    return 0.5 * n * math.log(mine[size] / (left if left > least else least))

@@ -1,6 +1,6 @@
 """Inner parts of kernels: compiled into those that use them, and not to be called from Python.
 
-Making a small function callable from Python takes as long as compiling it, so an inner part does without; nor is it kept on
+Making a small function callable from Python or C takes as long as compiling it, so an inner part does without; nor is it kept on
 disk by itself, since the kernels that hold it are.
 """
 
@@ -15,4 +15,4 @@ from numba import njit
 def inner(function: Callable[..., Any]) -> Any:
     """Compile a function for use in kernels alone, with numpy's rules for division."""
     compiler: Any = njit
-    return compiler(function, error_model="numpy", no_cpython_wrapper=True)
+    return compiler(function, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)

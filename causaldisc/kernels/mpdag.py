@@ -42,7 +42,7 @@ def extend(marks: np.ndarray, near: np.ndarray, degree: np.ndarray, dag: np.ndar
     ``order`` int64[M] receives its nodes, every node after its children.
     """
     m = degree.shape[0]
-    alive = np.empty(m, np.uint8)
+    alive = np.empty(m, np.int64)
     pushes = m
     for v in range(m):
         alive[v] = 1
@@ -159,15 +159,15 @@ def reaches(
     begins[0] = 0
     for v in range(m):
         begins[v + 1] = begins[v] + degree[v]
-    seen = np.empty(max(m, begins[m]), np.uint8)
-    for k in range(seen.shape[0]):
+    size = begins[m] if begins[m] > m else m
+    seen, tails, heads = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)
+    for k in range(size):
         seen[k] = 0
-    arcs = np.empty((begins[m], 2), np.int64)
     tail, head = 0, -1
     u, v = start, start
     while head < tail:
         if head >= 0:
-            u, v = arcs[head, 0], arcs[head, 1]
+            u, v = tails[head], heads[head]
         head += 1
         for k in range(degree[v]):
             w = near[v, k]
@@ -179,7 +179,7 @@ def reaches(
             if w == goal:
                 return True
             seen[place] = 1
-            arcs[tail, 0], arcs[tail, 1] = v, w
+            tails[tail], heads[tail] = v, w
             tail += 1
     return False
 
