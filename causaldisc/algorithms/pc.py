@@ -144,17 +144,10 @@ def _report(found: Findings, evidence: Evidence, names: list[str], allowed: np.n
         "orientation_tests": found.orientation_tests,
         "ambiguous_triples": found.ambiguous,
         "conflicting_edges": int((found.codes[:, :, 0] == CONFLICT).sum()) // 2,
-        **_singular(evidence, names),
+        "rank": evidence.rank,
+        "dependent_columns": [names[k] for k in evidence.dependent],
         "duplicates": [[names[i] for i in members] for members in evidence.groups.sets],
         "correlation_repair": evidence.repair,
         "edges_without_acyclic_direction": found.dropped,
         "truncated": not found.complete,
     }
-
-
-def _singular(evidence: Evidence, names: list[str]) -> dict[str, Any]:
-    from causaldisc.kernels.moments import dependent
-
-    kept = evidence.groups.kept
-    rank, columns = dependent(evidence.R[: len(names), : len(names)][kept][:, kept])
-    return {"rank": rank, "dependent_columns": [names[kept[k]] for k in columns]}

@@ -11,7 +11,7 @@ import numpy as np
 from causaldisc.kernels.colliders import AMBIGUOUS, judge_triples
 from causaldisc.kernels.duplicates import Groups
 from causaldisc.kernels.fisher import Fisher, critical_value
-from causaldisc.kernels.moments import lagged, lagged_rows, near_duplicates, pairwise_correlation, repair
+from causaldisc.kernels.moments import dependent, lagged, lagged_rows, near_duplicates, pairwise_correlation, repair
 from causaldisc.kernels.orientation import DIRECTED, UNDIRECTED, orient, settle
 from causaldisc.kernels.separation import Tests, never
 from causaldisc.kernels.skeleton import Skeleton, find_skeleton
@@ -57,6 +57,8 @@ class Evidence(NamedTuple):
     groups : near-duplicate variables.
     tests : on the G * (L + 1) columns that stand for their groups.
     repair : the largest change that made their correlations positive semi-definite.
+    rank, dependent : numerical rank of the correlations of the variables kept, and those that others determine; None where
+        tests do not work on correlations.
     """
 
     R: np.ndarray
@@ -64,6 +66,8 @@ class Evidence(NamedTuple):
     groups: Groups
     tests: Tests
     repair: float
+    rank: int | None = None
+    dependent: tuple[int, ...] = ()
 
     @classmethod
     def fisher(cls, values: np.ndarray, environments: np.ndarray, order: np.ndarray, lags: int, alpha: float) -> Evidence:
@@ -79,7 +83,8 @@ class Evidence(NamedTuple):
         tests, change = Fisher(small, rows, np.ones(small.shape, dtype=bool), critical_value(alpha)), 0.0
         if not tests.uniform:  # over the same rows all correlations fit together
             small, change = repair(small)
-        return cls(R, n, groups, replace(tests, R=small), change)
+        rank, columns = dependent(small[: len(groups.kept), : len(groups.kept)])
+        return cls(R, n, groups, replace(tests, R=small), change, rank, tuple(groups.kept[columns].tolist()))
 
 
 def learn(
