@@ -207,19 +207,31 @@ class Telemetry:
 
 
 def seconds_of(column: Any) -> tuple[np.ndarray, str]:
-    """Turn a time column into ``(float[T] seconds, clock)``; numbers stay, ISO 8601 and timestamps become UTC seconds."""
+    """Turn a time column into ``(float[T] seconds, clock)``; numbers stay, ISO 8601 and timestamps become UTC seconds.
+
+    ``column`` is a Series, or float[T], for which pandas need not be there.
+
+    >>> seconds_of(np.array([0.0, 15.0]))[1], seconds_of(np.array([1.7e9, 1.7e9 + 15]))[1]
+    ('relative', 'utc')
+    """
+    if isinstance(column, np.ndarray):
+        _refuse_gaps(np.isnan(column))
+        return column, "utc" if column.size and column[0] > 1e8 else "relative"
     import pandas as pd
 
-    if column.isna().any():
-        raise InputError(f"time must have no empty cell, got one at row {int(np.argmax(column.isna().to_numpy()))}")
+    _refuse_gaps(column.isna().to_numpy())
     if pd.api.types.is_numeric_dtype(column):
-        seconds = column.to_numpy(float)
-        return seconds, "utc" if seconds.size and seconds[0] > 1e8 else "relative"
+        return seconds_of(column.to_numpy(float))
     try:
         stamps = pd.to_datetime(column, utc=True, format=None if str(column.dtype).startswith("datetime") else "ISO8601")
     except (ValueError, TypeError) as error:
         raise InputError(f"time must be ISO 8601 or seconds, got {column.iloc[0]!r} ({str(error).splitlines()[0]})") from error
     return stamps.to_numpy("datetime64[ns]").astype(np.int64) / 1e9, "utc"
+
+
+def _refuse_gaps(empty: np.ndarray) -> None:
+    if empty.any():
+        raise InputError(f"time must have no empty cell, got one at row {int(np.argmax(empty))}")
 
 
 def _numeric(column: Any, name: str) -> np.ndarray:

@@ -169,12 +169,12 @@ def _check_schema(source: Path, schema: Any) -> None:
 
 
 def _time_cells(cells: list[str]) -> Any:
-    """A pandas Series of numbers where every cell is one, else of text."""
-    import pandas as pd
-
+    """float[T] where every cell is a number, else a pandas Series of text."""
     try:
-        return pd.Series([float(c) for c in cells], dtype=float)
+        return np.array([float(c) for c in cells])
     except ValueError:
+        import pandas as pd  # dates alone are worth the time that it takes to load
+
         return pd.Series([c.strip() or None for c in cells], dtype=object)
 
 

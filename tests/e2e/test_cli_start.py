@@ -3,9 +3,13 @@
 import subprocess
 import sys
 
-from causaldisc.cli.main import COMMANDS
+import numpy as np
 
-HEAVY = ("torch", "torch_geometric", "mlflow", "tigramite", "causallearn", "pandas")
+import causaldisc as cd
+from causaldisc.cli.main import COMMANDS
+from causaldisc.core.telemetry_file import write_csv
+
+HEAVY = ("torch", "torch_geometric", "mlflow", "tigramite", "causallearn", "pandas", "scipy.stats", "matplotlib", "sklearn")
 
 
 def loaded_after(code):
@@ -35,3 +39,13 @@ def test_the_module_runs_like_the_script():
     )
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr == "error: no.json: no such file\n"
+
+
+def test_discover_from_a_csv_of_numbers_loads_nothing_heavy(tmp_path):
+    values = np.random.default_rng(0).normal(size=(60, 4))
+    write_csv(cd.Telemetry(values, ["a:cpu", "b:cpu", "c:cpu", "d:cpu"], np.arange(60) * 15), tmp_path / "t.csv")
+    graph = tmp_path / "graph.json"
+    arguments = ["discover", str(tmp_path / "t.csv"), "-o", str(graph)]
+    heavy, text = loaded_after(f"from causaldisc.cli.main import main\nassert main({arguments!r}) == 0")
+    assert heavy == []
+    assert text.startswith("pc: ") and graph.is_file()
