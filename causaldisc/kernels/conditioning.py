@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from causaldisc.kernels.compiled import kernel
+from causaldisc.kernels.inner import inner
 from causaldisc.kernels.testwise import correlate
 
 # An int or an integer of numpy: numba does not tell them apart.
@@ -86,18 +87,15 @@ def factor(capacity: int, columns: int = 0, base: int = 0) -> Factor:
 
     ``base`` of them may be fixed, for so many ``columns`` to test.
 
-    >>> R = np.array([[1.0, 0.5, 0.5], [0.5, 1.0, 0.25], [0.5, 0.25, 1.0]])
-    >>> given, room, wanted = moments(R, np.full((3, 3), 100.0), 0.01), factor(2), np.array([0, 1])
-    >>> grown = grow(given, None, room, 0, 0, wanted, 0, 2, 2)
-    >>> judge(given, None, room, 1, grown, 1, 2, 1, np.zeros(2, np.int64))
-    (0.0, 97.0, False)
+    >>> factor(3).rows.shape
+    (3, 3)
     """
     k = max(int(capacity), 1)
     return Factor(np.zeros((k, k)), np.zeros(k, np.int64), np.zeros((4, k + 1)), np.zeros((columns, base)))
 
 
 # Sums may be taken in any order, which lets long ones use vector instructions.
-@kernel(fastmath={"reassoc", "contract"})
+@inner(fastmath={"reassoc", "contract"})
 def grow(
     moments: Any, series: Any, factor: Any, base: Index, size: Index, wanted: np.ndarray, first: Index, last: Index, y: Index
 ) -> Index:
@@ -138,10 +136,12 @@ def grow(
             shared -= entry * notes[TARGET, k]
         if left < PIVOT:
             continue
-        fewest = min(moments.n[column, y], notes[FEWEST, size])
+        fewest, pair = notes[FEWEST, size], moments.n[column, y]
+        fewest = pair if pair < fewest else fewest
         if not moments.uniform:
             for k in range(size):
-                fewest = min(fewest, moments.n[column, columns[k]])
+                pair = moments.n[column, columns[k]]
+                fewest = pair if pair < fewest else fewest
         scale = 1.0 / math.sqrt(left)
         shared *= scale
         columns[size] = column
@@ -151,7 +151,7 @@ def grow(
     return size
 
 
-@kernel
+@inner
 def judge(
     moments: Any,
     series: Any,
@@ -179,16 +179,8 @@ def judge(
     -------
     (partial correlation, its degrees of freedom, whether it is significant)
     """
-    if series is None:
-        return _decide(moments, factor, size, grown, x, y, conditions, tally)
-    return _anew(moments, series, factor, size, x, y, tally)
-
-
-@kernel
-def _decide(
-    moments: Any, factor: Any, size: Index, grown: Index, x: Index, y: Index, conditions: Index, tally: np.ndarray
-) -> tuple[float, float, bool]:
-    """Do what :func:`judge` does without rows."""
+    if series is not None:
+        return _anew(moments, series, factor, size, x, y, tally)
     tally[0] += 1
     notes = factor.notes
     freedom = notes[FEWEST, grown] - 2.0 - conditions
@@ -196,13 +188,20 @@ def _decide(
         r = notes[TARGET, size] / math.sqrt(notes[LEFT, size])
     else:
         tally[1] += 1
-        freedom = min(freedom, moments.n[x, y] - 2.0 - conditions)
+        pair = moments.n[x, y] - 2.0 - conditions
+        freedom = pair if pair < freedom else freedom
         r = _pruned(moments, factor, size, x, y)
-    r = max(-1.0, min(1.0, r))
-    return r, freedom, freedom >= 1.0 and abs(r) >= moments.critical[int(freedom)]
+    r = -1.0 if r < -1.0 else 1.0 if r > 1.0 else r
+    return r, freedom, significant(moments, r, freedom)
 
 
-@kernel
+@inner
+def significant(moments: Any, r: float, freedom: float) -> bool:
+    """Whether a correlation is, at the level of the moments; never without a degree of freedom."""
+    return freedom >= 1.0 and abs(r) >= moments.critical[np.int64(freedom)]
+
+
+@inner
 def _anew(
     moments: Any, series: Any, factor: Any, size: Index, x: Index, y: Index, tally: np.ndarray
 ) -> tuple[float, float, bool]:
@@ -235,10 +234,10 @@ def _anew(
         return 0.0, 0.0, False
     begin = grow(own, None, room, 0 * size, 0 * size, wanted, 0 * size, conditions, size + 1)
     grown = grow(own, None, room, 0 * size, begin, wanted, conditions, conditions + 1, size + 1)
-    return _decide(own, room, begin, grown, size, size + 1, conditions, tally)
+    return judge(own, None, room, begin, grown, size, size + 1, conditions, tally)
 
 
-@kernel
+@inner
 def _pruned(moments: Any, factor: Any, size: Index, x: Index, y: Index) -> float:
     """Partial correlation given those conditions that x, y and the conditions before them do not determine."""
     room, zero = size + 3, 0 * size
@@ -261,20 +260,18 @@ def _pruned(moments: Any, factor: Any, size: Index, x: Index, y: Index) -> float
     return spare.notes[TARGET, kept - 1] / math.sqrt(left) if left > 0.0 else 0.0
 
 
-@kernel
+@inner
 def log_p(r: float, freedom: float) -> float:
     """Natural logarithm of the two-sided p-value of a correlation by Student's t; 0.0 without a degree of freedom.
 
     p is the regularised incomplete beta function at 1 - r², by its continued fraction. The logarithm stays finite where p
     itself is too small for a float, so strong links keep their order.
-
-    >>> round(math.exp(log_p(0.5, 10.0)), 6)
-    0.097855
     """
     square = r * r
     if freedom < 1.0 or square <= 0.0:
         return 0.0
-    a, x = 0.5 * freedom, max((1.0 - r) * (1.0 + r), TINY)
+    a, x = 0.5 * freedom, (1.0 - r) * (1.0 + r)
+    x = x if x > TINY else TINY
     front = a * math.log(x) + 0.5 * math.log(square) + math.lgamma(a + 0.5) - math.lgamma(a) - HALF_LOG_PI
     direct = x < (a + 1.0) / (a + 2.5)
     first, second, where = (a, 0.5, x) if direct else (0.5, a, square)
@@ -297,6 +294,12 @@ def log_p(r: float, freedom: float) -> float:
 
 @kernel
 def log_p_values(value: np.ndarray, freedom: np.ndarray, out: np.ndarray) -> None:
-    """Write :func:`log_p` of flat arrays."""
+    """Write :func:`log_p` of flat arrays.
+
+    >>> out = np.empty(2)
+    >>> log_p_values(np.array([0.5, 0.5]), np.array([10.0, 0.0]), out)
+    >>> np.exp(out).round(6).tolist()
+    [0.097855, 1.0]
+    """
     for k in range(len(value)):
         out[k] = log_p(value[k], freedom[k])

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from causaldisc.kernels.compiled import kernel
-from causaldisc.kernels.conditioning import Index, grow, judge, log_p_values
+from causaldisc.kernels.conditioning import Index, grow, judge, log_p_values, significant
+from causaldisc.kernels.inner import inner
 
 
 class Parents(NamedTuple):
@@ -85,7 +86,7 @@ def select_parents(
             if may[i, j, lag]:
                 order[count], strength[count] = lag * n + i, np.inf
                 count += 1
-    sizes, kept = np.empty(count + 1, np.int64), np.empty(count, np.bool_)
+    sizes, kept = np.empty(count + 1, np.int64), np.empty(count, np.int64)
     level, sizes[0] = zero, 0
     while level <= max_conditions and count - 1 >= level:
         for k in range(level):
@@ -96,21 +97,21 @@ def select_parents(
             k = level + step if step < count - level else count - 1 - step
             i, lag = order[k] % n, order[k] // n
             kept[k] = must[i, j, lag]
-            if kept[k]:
+            if kept[k] == 1:
                 strength[k] = 1.0
                 continue
             if level == 0:  # most tests by far, and nothing to condition on
                 r, freedom = moments.R[order[k], j], moments.n[order[k], j] - 2.0
-                kept[k] = freedom >= 1.0 and abs(r) >= moments.critical[int(freedom)]
+                kept[k] = significant(moments, r, freedom)
                 tally[0] += 1
                 if series is not None:
                     series.used[int(moments.n[order[k], j])] += 1
             else:
-                size = grow(moments, series, factor, zero, sizes[min(level, k)], order, k + 1, level + 1, j)
+                size = grow(moments, series, factor, zero, sizes[level if level < k else k], order, k + 1, level + 1, j)
                 grown = grow(moments, series, factor, zero, size, order, k, k + 1, j)
                 r, freedom, kept[k] = judge(moments, series, factor, size, grown, order[k], j, level, tally)
-            strength[k] = min(strength[k], abs(r))
-            if not kept[k]:
+            strength[k] = abs(r) if abs(r) < strength[k] else strength[k]
+            if kept[k] == 0:
                 links.value[i, j, lag], links.freedom[i, j, lag] = r, freedom
         count = _sort(order, strength, kept, count, n)
         level += 1
@@ -119,12 +120,12 @@ def select_parents(
         parents.columns[j, k] = order[k]
 
 
-@kernel
+@inner
 def _sort(order: np.ndarray, strength: np.ndarray, kept: np.ndarray, total: Index, n: Index) -> Index:
     """Move those kept to the front, strongest first, ties by variable and lag, and return how many they are."""
     count = 0
     for k in range(total):
-        if not kept[k]:
+        if kept[k] == 0:
             continue
         column, weight, place = order[k], strength[k], count
         while place > 0:
@@ -139,7 +140,7 @@ def _sort(order: np.ndarray, strength: np.ndarray, kept: np.ndarray, total: Inde
     return count
 
 
-@kernel
+@inner
 def given(
     moments: Any, series: Any, factor: Any, parents: Any, n: Index, i: Index, lag: Index, j: Index, wanted: np.ndarray
 ) -> tuple[Index, Index]:
@@ -170,9 +171,10 @@ def judge_links(
     """
     n, lags, zero = len(may), may.shape[2] - 1, np.int64(0)
     own = parents.sizes[j]
-    wanted, of_target = np.empty(len(moments.R), np.int64), np.zeros(len(moments.R), np.bool_)
+    wanted, of_target = np.empty(len(moments.R), np.int64), np.empty(len(moments.R), np.int64)
+    of_target[:] = 0
     for k in range(own):
-        of_target[parents.columns[j, k]] = True
+        of_target[parents.columns[j, k]] = 1
     base = grow(moments, series, factor, zero, zero, parents.columns[j], zero, own, j)
     # What all columns would have in that factor, once for all tests.
     for column in range(len(moments.R)):
@@ -185,21 +187,21 @@ def judge_links(
         for i in range(n):
             for lag in range(lags + 1):
                 x, tested = lag * n + i, may[i, j, lag] or (lag == 0 and may[j, i, 0])
-                if of_target[x] != (among == 1) or not tested or (lag == 0 and i >= j):
+                if of_target[x] != among or not tested or (lag == 0 and i >= j):
                     continue
-                count, fixed, begin = zero, base, base
-                if among:
-                    begin, conditions = given(moments, series, factor, parents, n, i, lag, j, wanted)
-                    fixed = zero
-                else:
-                    for k in range(parents.sizes[i]):
-                        column = parents.columns[i, k] + lag * n
-                        if not of_target[column]:
-                            wanted[count] = column
-                            count += 1
-                    conditions = own + count
+                count, begin = zero, zero if among else base
+                for k in range(own if among else zero):
+                    if parents.columns[j, k] != x:
+                        wanted[count] = parents.columns[j, k]
+                        count += 1
+                for k in range(parents.sizes[i]):
+                    column = parents.columns[i, k] + lag * n
+                    if of_target[column] == 0:
+                        wanted[count] = column
+                        count += 1
+                conditions = count if among else own + count
                 wanted[count] = x
-                grown = grow(moments, series, factor, fixed, begin, wanted, zero, count + 1, j)
+                grown = grow(moments, series, factor, begin, begin, wanted, zero, count + 1, j)
                 size = grown - 1 if factor.columns[grown - 1] == x else grown
                 r, freedom, _ = judge(moments, series, factor, size, grown, x, j, conditions, tally)
                 links.value[i, j, lag], links.freedom[i, j, lag] = r, freedom

@@ -12,13 +12,14 @@ import numpy as np
 
 from causaldisc.kernels.compiled import kernel
 from causaldisc.kernels.conditioning import Index, grow, judge, log_p
+from causaldisc.kernels.inner import inner
 from causaldisc.kernels.pcmci import given
 
 # Subsets of one size tested for one link; a neighbourhood that asks for more is cut short and counted.
 MOST = 2**18
 
 
-@kernel
+@inner
 def _scan(
     moments: Any,
     series: Any,
@@ -43,7 +44,7 @@ def _scan(
     base, conditions : size of the factor, and how many conditions it stands for.
     pool, count : int[N], the variables to choose from are the first ``count``.
     first : stop at the first subset that separates, and keep the weakest test in ``worst``.
-    known : bool[N]; a subset of known variables alone is left out.
+    known : int[N], 1 for some; a subset of these variables alone is left out.
     worst : float[3]: correlation and degrees of freedom of the test of largest p-value, smallest absolute correlation.
     votes : int[N], counts for each variable the separating subsets that hold it.
     tally : int[3], see :func:`judge`; then the scans that were cut short.
@@ -66,7 +67,7 @@ def _scan(
         depth -= 1
         fresh = size == 0
         for q in range(size):
-            fresh |= not known[pool[picked[q]]]
+            fresh |= known[pool[picked[q]]] == 0
         if not fresh:
             continue
         if made == MOST:
@@ -79,7 +80,7 @@ def _scan(
             same = freedom == worst[1] and size > 0
             if size == 0 or (abs(r) <= abs(worst[0]) if same else log_p(r, freedom) >= log_p(worst[0], worst[1])):
                 worst[0], worst[1] = r, freedom
-            worst[2] = min(worst[2], abs(r))
+            worst[2] = abs(r) if abs(r) < worst[2] else worst[2]
         if not significant:
             found += 1
             for q in range(size):
@@ -118,7 +119,8 @@ def judge_pairs(
     found, votes : int[P], int[P, N] (without ``first``), separating subsets and how many of them hold a variable; in place.
     """
     n = len(degree)
-    pool, known, wanted = np.empty(n, np.int64), np.zeros(n, np.bool_), np.empty(len(moments.R), np.int64)
+    pool, known, wanted = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(len(moments.R), np.int64)
+    known[:] = 0
     for p in range(len(pairs)):
         i, j, lag = pairs[p, 0], pairs[p, 1], pairs[p, 2]
         base, conditions = given(moments, series, factor, parents, n, i, lag, j, wanted)
@@ -129,7 +131,7 @@ def judge_pairs(
                     pool[count] = near[end, q]
                     count += 1
             # Without neighbours the second side would say the same again.
-            for size in range(max(smallest, side), largest[count] + 1):
+            for size in range(smallest if smallest > side else side, largest[count] + 1):
                 found[p] += _scan(
                     moments,
                     series,
@@ -148,4 +150,4 @@ def judge_pairs(
                     tally,
                 )
             for q in range(degree[j]):
-                known[near[j, q]] = side == 0 and lag == 0 and not first
+                known[near[j, q]] = 1 if side == 0 and lag == 0 and not first else 0

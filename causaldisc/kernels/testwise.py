@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from causaldisc.kernels.compiled import kernel
+from causaldisc.kernels.inner import inner
 
 
 class Series(NamedTuple):
@@ -53,7 +53,7 @@ def series_of(values: np.ndarray, environments: np.ndarray, depth: int, own_mean
 
 
 # Sums may be taken in any order, which lets long ones use vector instructions.
-@kernel(fastmath={"reassoc", "contract"})
+@inner(fastmath={"reassoc", "contract"})
 def correlate(series: Any, columns: np.ndarray, R: np.ndarray) -> float:
     """Write the correlations of columns to float[K, K], over the windows where all are present; 0.0 on and beside the
     diagonal of a column that is constant in them.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
 from causaldisc.algorithms._lagged import obey
 from causaldisc.core.constraints import Constraints
@@ -142,6 +143,11 @@ def test_windows_need_no_copy(seed, depth, lengths, own_means):
     assert (n[n_eff > 0] == n_eff[n_eff > 0]).all()
 
 
+@njit
+def correlated(series, columns, R):
+    return correlate(series, columns, R)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
@@ -163,7 +169,7 @@ def test_a_test_of_its_own_uses_the_windows_where_all_its_columns_are(seed, dept
     if len(X) < MIN_ROWS + len(lengths):
         return
     R = np.empty((len(columns),) * 2)
-    n = correlate(series_of(values, labels, depth, own_means), columns, R)
+    n = correlated(series_of(values, labels, depth, own_means), columns, R)
     expected, n_eff = pairwise_correlation(X, blocks if own_means else None)
     constant = np.array(
         [all(np.ptp(x[blocks == b]) == 0 for b in np.unique(blocks)) if own_means else np.ptp(x) == 0 for x in X.T]

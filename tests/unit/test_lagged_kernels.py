@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba import njit
 from scipy import stats
 
 from causaldisc.kernels import compiled
-from causaldisc.kernels.conditioning import factor, grow, judge, log_p, moments
+from causaldisc.kernels.conditioning import factor, grow, judge, log_p_values, moments
 from causaldisc.kernels.pcmci import false_discovery
 from causaldisc.kernels.pcmci_orientation import CONFLICT, DIRECTED, REVERSED, UNDIRECTED, links_between, orient, unshielded
 
@@ -22,13 +23,30 @@ def correlated(rng, rows, columns):
     return rng.normal(size=(rows, columns)) @ rng.normal(size=(columns, columns))
 
 
-def partial(R, rows, conditions, x, y, alpha=0.01):
+@njit
+def judged(given, room, wanted, base, count, y, tally):
+    """Judge the last of the wanted columns given the first ``count``, of which ``base`` are in the room's base."""
+    begin = grow(given, None, room, 0, 0, wanted, 0, base, y)
+    if base:
+        for column in range(len(room.base)):
+            grow(given, None, room, 0, begin, np.array([column]), 0, 1, y)
+            room.base[column] = room.rows[begin, :begin]
+    size = grow(given, None, room, begin, begin, wanted, base, count, y)
+    grown = grow(given, None, room, begin, size, wanted, count, count + 1, y)
+    return judge(given, None, room, size, grown, wanted[count], y, count, tally)
+
+
+def partial(R, rows, conditions, x, y, alpha=0.01, base=0):
     """(r, freedom, significant, tests cut) of our kernels."""
-    given, room, tally = moments(R, np.full(R.shape, float(rows)), alpha), factor(len(R)), np.zeros(2, np.int64)
-    wanted = np.array([*conditions, x])
-    size = grow(given, None, room, 0, 0, wanted, 0, len(conditions), y)
-    grown = grow(given, None, room, 0, size, wanted, len(conditions), len(wanted), y)
-    return (*judge(given, None, room, size, grown, x, y, len(conditions), tally), int(tally[1]))
+    n, tally = np.full(R.shape, float(rows)) if np.ndim(rows) == 0 else rows, np.zeros(2, np.int64)
+    room, wanted = factor(len(R), len(R), base), np.array([*conditions, x])
+    return (*judged(moments(R, n, alpha), room, wanted, base, len(conditions), y, tally), int(tally[1]))
+
+
+def log_p(r, freedom):
+    out = np.empty(1)
+    log_p_values(np.array([r]), np.array([freedom]), out)
+    return out[0]
 
 
 def residual_correlation(X, conditions, x, y):
@@ -54,26 +72,19 @@ def test_partial_correlation_is_that_of_regression_residuals(seed):
 
 
 def test_a_base_gives_the_same_correlations():
-    rng = np.random.default_rng(0)
-    R = np.corrcoef(correlated(rng, 50, 8).T)
-    given, room, tally = moments(R, np.full(R.shape, 50.0), 0.05), factor(8, 8, 3), np.zeros(2, np.int64)
-    wanted = np.array([4, 2, 6, 0])
-    base = grow(given, None, room, 0, 0, wanted, 0, 3, 7)
-    for column in range(8):
-        grow(given, None, room, 0, base, np.array([column]), 0, 1, 7)
-        room.base[column] = room.rows[base, :base]
-    grown = grow(given, None, room, base, base, wanted, 3, 4, 7)
-    assert judge(given, None, room, base, grown, 0, 7, 3, tally)[0] == pytest.approx(
-        partial(R, 50, [4, 2, 6], 0, 7)[0], abs=1e-12
+    R = np.corrcoef(correlated(np.random.default_rng(0), 50, 8).T)
+    plain = partial(R, 50, [4, 2, 6], 0, 7)
+    assert plain[0] == pytest.approx(
+        residual_correlation(correlated(np.random.default_rng(0), 50, 8), [4, 2, 6], 0, 7), abs=1e-10
     )
+    for base in (1, 2, 3):
+        assert partial(R, 50, [4, 2, 6], 0, 7, base=base)[0] == pytest.approx(plain[0], abs=1e-12)
 
 
 def test_the_fewest_rows_among_all_pairs_count():
     R, n = np.eye(4), np.full((4, 4), 100.0)
     n[1, 2] = n[2, 1] = 30.0
-    given, room, tally = moments(R, n, 0.05), factor(3), np.zeros(2, np.int64)
-    grown = grow(given, None, room, 0, 0, np.array([1, 2, 0]), 0, 3, 3)
-    assert judge(given, None, room, 2, grown, 0, 3, 2, tally)[1] == 30 - 2 - 2
+    assert partial(R, n, [1, 2], 0, 3, 0.05)[1] == 30 - 2 - 2
 
 
 def test_redundant_and_determining_conditions():
