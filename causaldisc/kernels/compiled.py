@@ -36,7 +36,8 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     if ours and dispatcher is not function:  # NUMBA_DISABLE_JIT gives the function back
         dispatcher.enable_caching()
         kept = dispatcher._cache._cache_file
-        kept._source_stamp = (kept._source_stamp, _folder_stamp())
+        # Compared before the index is read, which would fail on a type that no longer exists.
+        kept._version = (kept._version, _folder_stamp())
     return dispatcher
 
 

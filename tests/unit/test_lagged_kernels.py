@@ -194,21 +194,25 @@ def test_links_between_the_ends_of_triples():
 
 
 def test_a_change_in_one_kernel_recompiles_those_that_call_it(tmp_path):
-    """numba alone would go on with the old code of ``inner`` inside ``outer``."""
+    """numba alone would go on with the old code of ``part`` inside ``whole``, and stop at the renamed type."""
     package = tmp_path / "few_kernels"
     package.mkdir()
     (package / "__init__.py").write_text("")
     shutil.copy(Path(compiled.__file__), package / "compiled.py")
-    module = "from few_kernels.compiled import kernel\n{more}\n@kernel\ndef {name}(x):\n    return {body}\n"
-    calling = module.format(more="from few_kernels.inner import inner", name="outer", body="inner(x) + 1")
-    (package / "outer.py").write_text(calling)
+    start = "from typing import NamedTuple\nfrom few_kernels.compiled import kernel\n"
+    (package / "whole.py").write_text(
+        start + "from few_kernels.part import part\n@kernel\ndef whole(box):\n    return part(box.x) + 1\n"
+    )
     script = textwrap.dedent("""
-        from few_kernels.outer import outer
-        print(outer(1), sum(outer.stats.cache_hits.values()))
+        from few_kernels import part
+        from few_kernels.whole import whole
+        print(whole(part.box(1)), sum(whole.stats.cache_hits.values()))
     """)
     outputs = []
-    for body in ("10 * x", "10 * x", "20 * x"):
-        (package / "inner.py").write_text(module.format(more="", name="inner", body=body))
+    for times, name in ((10, "Box"), (10, "Box"), (20, "Box"), (20, "Case")):
+        (package / "part.py").write_text(
+            f"{start}class {name}(NamedTuple):\n    x: int\nbox = {name}\n@kernel\ndef part(x):\n    return {times} * x\n"
+        )
         done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
         outputs.append(done.stdout.split())
-    assert outputs == [["11", "0"], ["11", "1"], ["21", "0"]]
+    assert outputs == [["11", "0"], ["11", "1"], ["21", "0"], ["21", "0"]]
