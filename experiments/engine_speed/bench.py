@@ -1,12 +1,12 @@
-"""Time our engines side by side with the reference libraries, in one run: medians of CPU and wall time, peak memory, accuracy.
+"""Time our engines side by side with the reference libraries, in one run: CPU and wall time, peak memory, accuracy.
 
-Each competitor runs in a child process of its own with one thread. A warm-up on other data pays imports and compilation; then
-every repeat gets the same data with its columns permuted anew, so that nothing is memoised. What is timed is the whole call of
-``causaldisc.discover``, from the telemetry to the checked graph, for ours and for the adapters of the libraries alike.
-
-    scripts/bench --quick                 the smallest workloads, minutes
-    scripts/bench --only pc_d100,ges_d50  some of them
+    scripts/bench --quick                        the smallest workloads, about a minute
+    scripts/bench --only pc_d100,ges --seeds 5   some of them
     scripts/bench --list
+
+Every competitor runs in a child process of its own with one thread; see compete.py. Runs are appended to ``--out`` one line
+each, and those that are there already are not done again, so that an interrupted study goes on where it stopped.
+``report.py`` makes the table and the figure of it.
 """
 
 from __future__ import annotations
@@ -14,132 +14,153 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import resource
-import statistics
+import queue
 import subprocess
 import sys
-import time
+import tempfile
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from machine import describe
+from workloads import Workload, choose
+
+HERE = Path(__file__).parent
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
-
-# name: source, its parameters, ours, the reference, parameters of both, and whether --quick runs it
-WORKLOADS: dict[str, tuple[str, dict[str, Any], str, str, dict[str, Any], bool]] = {
-    "pc_d20_n1000": ("sem", {"n_variables": 20, "n_samples": 1000}, "pc", "causallearn_pc", {}, True),
-    "pc_d50_n1000": ("sem", {"n_variables": 50, "n_samples": 1000}, "pc", "causallearn_pc", {}, True),
-    "pc_d100_n1000": ("sem", {"n_variables": 100, "n_samples": 1000}, "pc", "causallearn_pc", {}, False),
-    "pc_d200_n2000": ("sem", {"n_variables": 200, "n_samples": 2000}, "pc", "causallearn_pc", {}, False),
-    "ges_d20_n1000": ("sem", {"n_variables": 20, "n_samples": 1000}, "ges", "causallearn_ges", {}, True),
-    "ges_d50_n1000": ("sem", {"n_variables": 50, "n_samples": 1000}, "ges", "causallearn_ges", {}, False),
-    "pcmci_n10_t500": ("var", {"n_variables": 10, "n_samples": 500}, "pcmci", "tigramite_pcmci", {"max_lag": 3}, True),
-    "pcmci_n50_t1000": ("var", {"n_variables": 50, "n_samples": 1000}, "pcmci", "tigramite_pcmci", {"max_lag": 3}, False),
-    "pcmci_plus_n10_t500": (
-        "var",
-        {"n_variables": 10, "n_samples": 500},
-        "pcmci_plus",
-        "tigramite_pcmci_plus",
-        {"max_lag": 3},
-        True,
-    ),
-    "pcmci_plus_n50_t1000": (
-        "var",
-        {"n_variables": 50, "n_samples": 1000},
-        "pcmci_plus",
-        "tigramite_pcmci_plus",
-        {"max_lag": 3},
-        False,
-    ),
-}
+# Seconds that a reference gets when --patience does not say, and that a child may take before its first run.
+PATIENCE, SET_UP = 600.0, 900.0
 
 
-def main() -> int:
-    """Run the chosen workloads and print one line a competitor and one ratio a workload."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="the smallest workloads")
-    parser.add_argument("--only", default="", help="comma-separated beginnings of workload names")
-    parser.add_argument("--list", action="store_true", help="name the workloads and stop")
-    parser.add_argument("--repeats", type=int, default=5, help="timed runs of ours (the reference: as many, within --patience)")
-    parser.add_argument("--patience", type=float, default=60.0, help="seconds after which the reference is not repeated")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, help="append the results as JSON lines")
-    parser.add_argument("--child", nargs=5, help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.child:
-        return child(*args.child)
-    names = [n for n, w in WORKLOADS.items() if (w[5] or not args.quick) and n.startswith(tuple(args.only.split(",")))]
+def main(argv: list[str] | None = None) -> int:
+    """Run what is missing of the chosen workloads."""
+    args = parser().parse_args(argv)
+    try:
+        chosen = choose(args.quick, args.only)
+    except ValueError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
     if args.list:
-        sys.stdout.write("\n".join(names) + "\n")
+        sys.stdout.write("".join(f"{w.name}: {w.algorithm} beside {w.reference}\n" for w in chosen))
         return 0
-    sys.stdout.write(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n"
+    append(args.out, {"machine": describe()})
+    try:
+        for workload in chosen:
+            for algorithm in workload.competitors:
+                compete(workload, algorithm, args)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"interrupted; the runs so far are in {args.out}\n")
+        return 130
+    sys.stderr.write(f"now: {sys.executable} {HERE / 'report.py'} {args.out}\n")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    found = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    found.add_argument("--quick", action="store_true", help="the smallest workloads")
+    found.add_argument("--only", default="", metavar="A,B", help="beginnings of workload names")
+    found.add_argument("--list", action="store_true", help="name the workloads and stop")
+    found.add_argument("--seeds", type=int, default=3, metavar="K", help="data sets a workload (default 3)")
+    found.add_argument(
+        "--patience",
+        type=float,
+        metavar="S",
+        help=f"seconds after which a run is killed (default {PATIENCE:g}); given, the slowest references are tried too",
     )
-    for name in names:
-        compare(name, args)
-    return 0
+    found.add_argument("--out", type=Path, default=HERE / "runs.jsonl", metavar="RUNS.jsonl", help="where runs are appended")
+    found.add_argument("--again", action="store_true", help="do runs again that are there already")
+    found.add_argument("--keep", type=Path, metavar="DIR", help="keep codes and p-values of the graphs found")
+    return found
 
 
-def compare(name: str, args: argparse.Namespace) -> None:
-    """Run ours and the reference on one workload and print both with their ratio."""
-    _, _, ours, reference, _, _ = WORKLOADS[name]
-    results = {}
-    for algorithm in (ours, reference):
-        result = run(name, algorithm, args)
-        results[algorithm] = result
-        line = {"workload": name, "algorithm": algorithm, **result}
-        if args.out:
-            with args.out.open("a") as handle:
-                handle.write(json.dumps(line) + "\n")
-        sys.stdout.write("  ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in line.items()) + "\n")
-        sys.stdout.flush()
-    if all("cpu" in r for r in results.values()):
-        ratio = {key: results[reference][key] / results[ours][key] for key in ("cpu", "wall")}
-        sys.stdout.write(f"{name}: {reference} / {ours} = {ratio['cpu']:.0f} x CPU, {ratio['wall']:.0f} x wall\n")
+def compete(workload: Workload, algorithm: str, args: argparse.Namespace) -> None:
+    """Run one competitor on the seeds that are missing."""
+    if algorithm == workload.reference and workload.slow and args.patience is None:
+        return
+    patience = PATIENCE if args.patience is None else args.patience
+    done = [] if args.again else list(read(args.out))
+    seeds = missing(done, workload.name, algorithm, args.seeds, patience)
+    if not seeds:
+        sys.stderr.write(f"{workload.name} {algorithm}: nothing to do\n")
+        return
+    keep = str(args.keep.resolve()) if args.keep else ""
+    command = [sys.executable, str(HERE / "compete.py"), workload.name, algorithm, ",".join(map(str, seeds)), keep]
+
+    def record(line: dict[str, Any]) -> None:
+        append(args.out, {"workload": workload.name, "algorithm": algorithm, **line})
+        told = f"{line['cpu']:.4g} s" if line["status"] == "ok" else f"{line['status']} {line.get('error', '')}"
+        sys.stderr.write(f"{workload.name} {algorithm} seed {line['seed']}: {told}\n")
+
+    watch(command, patience, record)
 
 
-def run(name: str, algorithm: str, args: argparse.Namespace) -> dict[str, Any]:
-    """Run one competitor in a child process."""
-    command = [sys.executable, __file__, "--child", name, algorithm, str(args.seed), str(args.repeats), str(args.patience)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **ONE_THREAD}, check=False)
-    if done.returncode:
-        return {"error": (done.stderr.strip().splitlines() or ["no message"])[-1]}
-    return json.loads(done.stdout.splitlines()[-1])
+def missing(done: Iterable[dict[str, Any]], workload: str, algorithm: str, seeds: int, patience: float) -> list[int]:
+    """Return the seeds below ``seeds`` that have no run; none where a run has outlasted as much patience already."""
+    mine = [line for line in done if (line.get("workload"), line.get("algorithm")) == (workload, algorithm)]
+    if any(line["status"] == "timeout" and line["limit"] >= patience for line in mine):
+        return []
+    there = {line["seed"] for line in mine if line["status"] == "ok"}
+    return [seed for seed in range(seeds) if seed not in there]
 
 
-def child(name: str, algorithm: str, seed: str, repeats: str, patience: str) -> int:
-    """Time one competitor; prints one JSON line."""
-    import numpy as np
+def watch(command: list[str], patience: float, record: Callable[[dict[str, Any]], None], set_up: float = SET_UP) -> None:
+    """Start a child and record its runs; one that takes more than ``patience`` seconds is killed and recorded as a timeout.
 
-    import causaldisc as cd
+    The child writes JSON lines: ``started`` with the run that begins, ``stopped`` when its clock has stopped, then its figures.
+    """
+    lines: queue.Queue[str] = queue.Queue()
+    environment = {**os.environ, **ONE_THREAD, "PYTHONHASHSEED": "0"}
+    with tempfile.TemporaryFile("w+") as errors:
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
+        threading.Thread(target=_pass_on, args=(child.stdout, lines), daemon=True).start()
+        run, timing = {"seed": None}, False
+        try:
+            while text := lines.get(timeout=patience if timing else set_up):
+                line = json.loads(text)
+                if "started" in line:
+                    run, timing = line["started"], True
+                elif "stopped" in line:
+                    timing = False  # judging, and drawing the next data set, may take a while
+                else:
+                    record(line)
+        except BaseException as stop:
+            child.kill()
+            child.wait()
+            if not isinstance(stop, queue.Empty):
+                raise
+            late = {"status": "timeout", "limit": patience} if timing else {"status": "error", "error": "no run begins"}
+            record({**run, **late})
+            return
+        if child.wait():
+            errors.seek(0)
+            record({**run, "status": "error", "error": (errors.read().strip().splitlines() or ["no message"])[-1][:300]})
 
-    source, size, _, _, parameters, _ = WORKLOADS[name]
-    small = cd.simulate(source, seed=9, n_variables=5, n_samples=200)
-    cd.discover(small.telemetry, algorithm, **parameters)
-    data = cd.simulate(source, seed=int(seed), **size)
-    rng = np.random.default_rng(int(seed))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    cpu, wall, scores = [], [], []
-    for _ in range(int(repeats)):
-        telemetry = data.telemetry.select(rng.permutation(data.telemetry.shape[1]))
-        c, w = time.process_time(), time.perf_counter()
-        found = cd.discover(telemetry, algorithm, **parameters)
-        wall.append(time.perf_counter() - w)
-        cpu.append(time.process_time() - c)
-        scores.append(cd.score(found, data.truth))
-        if sum(wall) > float(patience):
-            break
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    result = {
-        "cpu": statistics.median(cpu),
-        "wall": statistics.median(wall),
-        "runs": len(wall),
-        "peak_mb": after / 1024,
-        "grown_mb": (after - before) / 1024,
-    }
-    result |= {key: float(np.mean([s[key] for s in scores])) for key in ("skeleton_f1", "directed_f1", "shd")}
-    sys.stdout.write(json.dumps(result) + "\n")
-    return 0
+
+def _pass_on(stream: Any, lines: queue.Queue[str]) -> None:
+    for line in stream:
+        lines.put(line)
+    lines.put("")
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a file of runs; a last line that an interruption cut off is left out."""
+    if not path.is_file():
+        return []
+    found = []
+    for text in path.read_text().splitlines():
+        try:
+            found.append(json.loads(text))
+        except ValueError:
+            continue
+    return found
+
+
+def append(path: Path, line: dict[str, Any]) -> None:
+    """Add a line to a file of runs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        handle.write(json.dumps(line) + "\n")
 
 
 if __name__ == "__main__":
