@@ -11,6 +11,7 @@ import numpy as np
 from causaldisc.core.arrays import cells
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.discovery import Learned
+from causaldisc.core.errors import InputError
 from causaldisc.core.graph import CONFLICT, DIRECTED, CausalGraph
 from causaldisc.core.parameters import parameter
 from causaldisc.core.plugins import Algorithm
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PC(Algorithm):
-    """PC-stable with Fisher's z test and the majority rule for colliders (Spirtes et al. 2000; Colombo & Maathuis 2014).
+    """PC-stable with Fisher's z or χ² and the majority rule for colliders (Spirtes et al. 2000; Colombo & Maathuis 2014).
 
-    Linear relations, Gaussian noise and no hidden common cause are assumed. With ``max_lag`` > 0 the variables' own past
-    joins the search and time directs every lagged edge. Missing values are left out pair by pair; each environment has
-    its own means. Near-duplicate columns are searched as one and reported. Every clause of a prior is obeyed: only pairs
-    that may be adjacent are tested, required edges stay, and given directions come before those of the data.
+    No hidden common cause is assumed, and with Fisher's z linear relations and Gaussian noise. Discrete columns are tested on
+    contingency tables instead, by χ² or G²: unasked where there are no lags and every column that varies has at most 10
+    values, whole numbers, each in 10 rows on average. With ``max_lag`` > 0 the variables' own past joins the search and time
+    directs every lagged edge. Missing values are left out pair by pair, or test by test (on tables always so); each
+    environment has its own means, or its own tables. Near-duplicate columns are searched as one and reported. Every clause of
+    a prior is obeyed: only pairs that may be adjacent are tested, required edges stay, and given directions come before those
+    of the data.
 
     Tests grow with the size of neighbourhoods that nothing separates: 60 metrics that follow one unmeasured load take
     7 s up to three conditions, and some fifteen times as long with every further one. ``max_conditions`` or
@@ -43,6 +47,16 @@ class PC(Algorithm):
     """
 
     alpha: float = parameter(0.01, "level of the independence tests", low=0.0, high=1.0)
+    test: str = parameter(
+        "auto",
+        "test of independence; auto = chi2 where all that varies is discrete and there are no lags, else fisher_z",
+        choices=("auto", "fisher_z", "chi2", "g2"),
+    )
+    missing: str = parameter(
+        "pairs",
+        "missing values in fisher_z: correlations over the rows of each pair, or over the rows of all columns of a test",
+        choices=("pairs", "testwise"),
+    )
     max_lag: int = parameter(0, "largest lag, in steps", low=0)
     max_conditions: int | None = parameter(None, "largest conditioning set; null = as large as neighbourhoods get", low=0)
     colliders: str = parameter(
@@ -50,7 +64,7 @@ class PC(Algorithm):
     )
     deadline_s: float | None = parameter(None, "seconds after which to return the graph so far; null = none", low=0.0)
     name: ClassVar[str] = "pc"
-    summary: ClassVar[str] = "PC-stable, Fisher z, majority rule, with lags"
+    summary: ClassVar[str] = "PC-stable, Fisher z or tables, majority rule, with lags"
 
     @property
     def kind(self) -> str:
@@ -61,13 +75,13 @@ class PC(Algorithm):
         """Learn the graph; nothing of it is random."""
         # Late, so that listing the algorithms compiles and loads no kernel.
         from causaldisc.kernels.moments import canonical_order, reordered
-        from causaldisc.kernels.pc import Evidence, learn
+        from causaldisc.kernels.pc import learn
         from causaldisc.kernels.separation import never
 
         end = time.monotonic() + (np.inf if self.deadline_s is None else self.deadline_s)
         order = canonical_order(telemetry.values)
         local = constraints.restrict(order)
-        evidence = Evidence.fisher(telemetry.values, telemetry.environments, order, self.max_lag + 1, self.alpha)
+        test, evidence = self._weigh(telemetry, order)
         late = (lambda: time.monotonic() > end) if self.deadline_s is not None else never
         found = learn(evidence, local.allowed, local.pin, self.max_conditions, self.colliders, late)
         log_p = _minus_log10_p(evidence.tests, found.statistic)
@@ -87,7 +101,37 @@ class PC(Algorithm):
         )
         names = [telemetry.names[k] for k in order]
         np.copyto(scores, np.nan, where=~constraints.allowed)
-        return Learned(graph, scores, _report(found, evidence, names, local.allowed))
+        return Learned(graph, scores, {"test": test} | _report(found, evidence, names, local.allowed))
+
+    def _weigh(self, telemetry: Telemetry, order: np.ndarray) -> tuple[str, Evidence]:
+        """Return the name of the test, and what it works on."""
+        from causaldisc.kernels.pc import Evidence
+
+        given = telemetry.values, telemetry.environments, order, self.max_lag + 1, self.alpha
+        if self.test == "auto" and self.max_lag == 0:
+            from causaldisc.kernels.levels import discrete
+
+            test = "chi2" if discrete(telemetry.values) else "fisher_z"
+        else:
+            test = "fisher_z" if self.test == "auto" else self.test
+        if test in ("chi2", "g2"):
+            _check_levels(telemetry)
+            return test, Evidence.tables(*given, test == "g2")
+        gappy = self.missing == "testwise" and bool(np.isnan(telemetry.values).any())
+        return test, Evidence.testwise(*given) if gappy else Evidence.fisher(*given)
+
+
+def _check_levels(telemetry: Telemetry) -> None:
+    """Raise InputError for columns that no contingency table is made of."""
+    from causaldisc.kernels.levels import MAX_LEVELS, count_levels
+
+    levels = count_levels(telemetry.values)
+    worst = int(np.argmax(levels))
+    if levels[worst] > MAX_LEVELS:
+        raise InputError(
+            f"`test` must be fisher_z for columns of many values, got {levels[worst]} of {telemetry.names[worst]}; "
+            f"valid for chi2 and g2: at most {MAX_LEVELS} a column"
+        )
 
 
 def _minus_log10_p(tests: Tests, statistic: np.ndarray) -> np.ndarray:

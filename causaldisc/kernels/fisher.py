@@ -45,6 +45,11 @@ class Fisher:
     cause: np.ndarray
     critical: float
 
+    @property
+    def cost(self) -> float:
+        """Time of a test, in those on a correlation matrix."""
+        return 1.0
+
     def under(self, cause: np.ndarray) -> Fisher:
         """Return the same tests with other possible causes, bool[M, M]."""
         return replace(self, cause=cause)

@@ -53,7 +53,7 @@ class Evidence(NamedTuple):
 
     Attributes
     ----------
-    R, n : float[M, M], correlations by available pairs, and the rows behind them.
+    R, n : float[N, M] or more, association of two columns (correlation by available pairs, Cramér's V) and the rows behind it.
     groups : near-duplicate variables.
     tests : on the G * (L + 1) columns that stand for their groups.
     repair : the largest change that made their correlations positive semi-definite.
@@ -75,9 +75,7 @@ class Evidence(NamedTuple):
         R, n = pairwise_correlation(
             lagged(values, environments, lags - 1, order), environments[lagged_rows(environments, lags - 1)], overwrite=True
         )
-        variables = values.shape[1]
-        now = np.where(n[:variables, :variables] >= _ROWS_FOR_EQUALITY, R[:variables, :variables], 0.0)
-        groups = Groups.build(near_duplicates(now), n.diagonal()[:variables])
+        groups = _alike(R, n, values.shape[1])
         kept = groups.kept_columns(lags)
         small, rows = _block(R, kept), _block(n, kept)
         tests, change = Fisher(small, rows, np.ones(small.shape, dtype=bool), critical_value(alpha)), 0.0
@@ -85,6 +83,39 @@ class Evidence(NamedTuple):
             small, change = repair(small)
         rank, columns = dependent(small[: len(groups.kept), : len(groups.kept)])
         return cls(R, n, groups, replace(tests, R=small), change, rank, tuple(groups.kept[columns].tolist()))
+
+    @classmethod
+    def testwise(cls, values: np.ndarray, environments: np.ndarray, order: np.ndarray, lags: int, alpha: float) -> Evidence:
+        """Weigh the same for Fisher's z on all rows that each test can use."""
+        from causaldisc.kernels.deletion import Testwise
+
+        labels = environments[lagged_rows(environments, lags - 1)]
+        tests = Testwise.build(lagged(values, environments, lags - 1, order), labels, alpha)
+        groups = _alike(tests.R, tests.n, values.shape[1])
+        return cls(tests.R, tests.n, groups, tests.of(groups.kept_columns(lags)), 0.0)
+
+    @classmethod
+    def tables(
+        cls, values: np.ndarray, environments: np.ndarray, order: np.ndarray, lags: int, alpha: float, likelihood: bool
+    ) -> Evidence:
+        """Weigh discrete values for χ² tests, or G² with ``likelihood``; Cramér's V takes the place of correlation.
+
+        Columns are near-duplicates when each tells the other.
+        """
+        from causaldisc.kernels.contingency import Contingency
+
+        labels = environments[lagged_rows(environments, lags - 1)]
+        tests = Contingency.build(lagged(values, environments, lags - 1, order), labels, alpha, likelihood)
+        levels, variables = tests.codes.levels, values.shape[1]
+        V, n = tests.marginal(variables)[1], tests.n_eff
+        groups = _alike(np.where(levels[:variables, None] == levels, V, 0.0), n, variables)
+        return cls(V, n, groups, tests.of(groups.kept_columns(lags)), 0.0)
+
+
+def _alike(R: np.ndarray, n: np.ndarray, variables: int) -> Groups:
+    """Group variables whose association of 1 is not mere chance."""
+    now = np.where(n[:variables, :variables] >= _ROWS_FOR_EQUALITY, R[:variables, :variables], 0.0)
+    return Groups.build(near_duplicates(now), n.diagonal()[:variables])
 
 
 def learn(

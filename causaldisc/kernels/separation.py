@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-# Tests in a portion of work: what is done between two looks at the clock, and what a thread takes at a time.
+# Tests in a portion of work, if on a correlation matrix: what is done between two looks at the clock, and what a thread takes
+# at a time.
 _PORTION = 2e5
 
 
@@ -24,6 +25,7 @@ class Tests(Protocol):
     ----------
     cause : bool[M, M], whether the column of the row may be a cause of the other; True everywhere without a prior.
     critical : a pair is dependent where its statistic is larger.
+    cost : how many tests on a correlation matrix take as long as one of these, roughly.
     """
 
     @property
@@ -34,6 +36,11 @@ class Tests(Protocol):
     @property
     def critical(self) -> float:
         """The largest statistic of independence."""
+        ...
+
+    @property
+    def cost(self) -> float:
+        """Time of a test, in tests on a correlation matrix."""
         ...
 
     def under(self, cause: np.ndarray) -> Tests:
@@ -155,7 +162,7 @@ def separate(
             return None
         return tests.judge(neighbours, pairs[part], sizes, first, (found[part], holding[part], best[part]))
 
-    done = _share_out(work, _portions(neighbours.degrees, pairs, sizes))
+    done = _share_out(work, _portions(neighbours.degrees, pairs, sizes, _PORTION / tests.cost))
     made = [result for result in done if result is not None]
     enough = any(deep for _, deep in made)
     return Verdicts(found, holding, best[:, 0], best[:, 1], sum(n for n, _ in made), enough, len(made) == len(done))
@@ -171,15 +178,15 @@ def _share_out(work: Callable[[slice], tuple[int, bool] | None], parts: list[sli
         return list(pool.map(work, parts))
 
 
-def _portions(degrees: np.ndarray, pairs: np.ndarray, sizes: tuple[int, int]) -> list[slice]:
-    """Slices of the pairs that each need a bounded number of tests at most (or are one pair)."""
+def _portions(degrees: np.ndarray, pairs: np.ndarray, sizes: tuple[int, int], most: float) -> list[slice]:
+    """Slices of the pairs that each need so many tests at most (or are one pair)."""
     widest = int(degrees.max(initial=0))
     subsets = np.array([sum(math.comb(d, s) for s in range(sizes[0], sizes[1] + 1)) for d in range(widest + 1)], dtype=float)
-    if 2 * len(pairs) * subsets[-1] <= _PORTION:
+    if 2 * len(pairs) * subsets[-1] <= most:
         return [slice(0, len(pairs))] if len(pairs) else []
     j, c = pairs.T
     at_zero = c < len(degrees)
     cost = subsets[degrees[j]] + np.where(at_zero, subsets[degrees[np.where(at_zero, c, 0)]], 0.0)
-    portion = np.cumsum(cost) // _PORTION
+    portion = np.cumsum(cost) // most
     ends = [*(np.flatnonzero(np.diff(portion)) + 1).tolist(), len(pairs)]
     return [slice(begin, end) for begin, end in zip([0, *ends], ends, strict=False)]

@@ -26,6 +26,7 @@ class Oracle:
     dag: np.ndarray
     cause: np.ndarray
     critical: float = 0.5
+    cost: float = 1.0
     memory: dict = field(default_factory=dict)
 
     def under(self, cause):
