@@ -124,7 +124,9 @@ class Constraints:
             if r.source in place and r.target in place
         )
         nodes = tuple(self.variables[i] for i in index)
-        return Constraints(nodes, self.max_lag, frozen(np.take(np.take(self.allowed, index, axis=0), index, axis=1)), kept, self.prior)
+        return Constraints(
+            nodes, self.max_lag, frozen(np.take(np.take(self.allowed, index, axis=0), index, axis=1)), kept, self.prior
+        )
 
     def _lags(self, rule: RequiredRule) -> np.ndarray:
         low, high = rule.window

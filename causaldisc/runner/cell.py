@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from causaldisc.core.certificate import certify
 from causaldisc.core.constraints import Constraints
@@ -19,6 +20,7 @@ from causaldisc.core.graph_json import to_json
 from causaldisc.core.outcome import Outcome
 from causaldisc.core.plugins import System, sources
 from causaldisc.core.prior import ExpertPrior
+from causaldisc.runner.children import LostTemplateError, Template
 from causaldisc.runner.config import prior_of
 from causaldisc.runner.exchange import Answer, Task
 from causaldisc.runner.isolate import Limits, discover_isolated
@@ -39,28 +41,40 @@ class Run:
     dataset: Dataset | None = None
 
 
-def run_cell(config: Mapping[str, Any]) -> Outcome:
-    """Run one cell and return its outcome.
+class Identity(NamedTuple):
+    """What a run is known by: the content address of its cell, and the commit that was checked out."""
+
+    key: str
+    commit: str
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Identity:
+        """Work it out, for the working directory."""
+        return cls(key_of(config), git_commit())
+
+
+def run(config: Mapping[str, Any], template: Template | None = None, identity: Identity | None = None) -> Run:
+    """Run one cell: data, discovery in a process of its own, check of the prior, interventions, scores.
 
     Parameters
     ----------
     config : a canonical configuration (see :func:`causaldisc.runner.config.resolve`).
+    template : what the discovery is forked from; None = one of its own.
+    identity : None = worked out here, which takes a while.
     """
-    return run(config).outcome
-
-
-def run(config: Mapping[str, Any]) -> Run:
-    """Run one cell: data, discovery in a process of its own, check of the prior, interventions, scores."""
+    key, commit = identity or Identity.of(config)
     start = Outcome(
-        key=key_of(config),
+        key=key,
         status="crashed",
         config=plain(content_of(config)),
         versions=versions(),
-        git_commit=git_commit(),
+        git_commit=commit,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     try:
-        return _run(config, start)
+        return _run(config, start, template)
+    except LostTemplateError:  # no outcome: the run was cut off, and may be begun again
+        raise
     except CausaldiscError as error:
         return Run(replace(start, status="invalid_input", error=str(error)))
     except Exception as error:  # a third party's source or metric may raise anything; the sweep goes on
@@ -68,12 +82,12 @@ def run(config: Mapping[str, Any]) -> Run:
         return Run(replace(start, status="crashed", error=f"{type(error).__name__}: {error}"))
 
 
-def _run(config: Mapping[str, Any], start: Outcome) -> Run:
+def _run(config: Mapping[str, Any], start: Outcome, template: Template | None) -> Run:
     system = sources.build(*_plugin(config["source"])).system(config["seed"])
     dataset = system.dataset()
     prior = prior_of(config, dataset.prior)
     start = replace(start, data_sha256=dataset.telemetry.sha256)
-    answer = _discover(config, dataset, prior)
+    answer = _discover(config, dataset, prior, template)
     start = replace(start, cpu_seconds=answer.cpu_seconds, peak_memory_mb=answer.peak_memory_mb)
     if answer.discovery is None:
         return Run(replace(start, status=answer.status, error=answer.error), dataset=dataset)
@@ -96,10 +110,15 @@ def _run(config: Mapping[str, Any], start: Outcome) -> Run:
     return Run(outcome, graph, dataset)
 
 
-def _discover(config: Mapping[str, Any], dataset: Dataset, prior: ExpertPrior) -> Answer:
+def _discover(config: Mapping[str, Any], dataset: Dataset, prior: ExpertPrior, template: Template | None) -> Answer:
     name, parameters = _plugin(config["algorithm"])
-    task = Task(dataset.telemetry, prior, name, parameters, config["seed"])
-    return discover_isolated(task, Limits(config["timeout_s"], config["memory_mb"]))
+    task = Task(dataset.telemetry, prior, name, parameters, _seed_of_discovery(config["seed"]))
+    return discover_isolated(task, Limits(config["timeout_s"], config["memory_mb"]), template)
+
+
+def _seed_of_discovery(seed: int) -> int:
+    """Return a seed for the algorithm that is not the one from which its data, and their truth, were made."""
+    return int.from_bytes(hashlib.sha256(f"discovery {seed}".encode()).digest()[:4], "big")
 
 
 def _checked(found: Discovery, dataset: Dataset, prior: ExpertPrior) -> Discovery:

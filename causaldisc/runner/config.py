@@ -24,6 +24,7 @@ class Settings:
     timeout_s: float | None = parameter(None, "wall-clock limit of a discovery, seconds", low=0)
     memory_mb: float | None = parameter(None, "limit of resident memory, MB", low=1)
     cache: str = parameter("default", "what to do with stored outcomes", choices=CACHES)
+    shard: str | None = parameter(None, "part of a sweep for this machine, such as 3/16")
     picture: bool | None = parameter(None, "draw the graph; null: for a single run")
 
 
@@ -79,7 +80,23 @@ def resolve(raw: Mapping[str, Any]) -> dict[str, Any]:
     config["prior"] = _prior(_chosen(raw, "prior"))
     config["validation"] = _validation(_chosen(raw, "validation"))
     settings = {k: raw[k] for k in Settings.__dataclass_fields__ if k in raw}
-    return {**config, **values_of(_build_settings(settings))}
+    fields = values_of(_build_settings(settings))
+    share_of(fields["shard"])
+    return {**config, **fields}
+
+
+def share_of(shard: str | None) -> tuple[int, int] | None:
+    """Read ``k/n``: the k-th of n shards.
+
+    >>> share_of("3/16")
+    (3, 16)
+    """
+    if shard is None:
+        return None
+    number, slash, of = shard.partition("/")
+    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise InputError(f"shard must be K/N with 1 <= K <= N, such as 3/16, got {shard!r}")
+    return int(number), int(of)
 
 
 def prior_of(config: Mapping[str, Any], shipped: ExpertPrior) -> ExpertPrior:

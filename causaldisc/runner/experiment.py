@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import logging
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, overload
 
-from causaldisc.core.dataset import Dataset
 from causaldisc.core.errors import InputError
-from causaldisc.core.files import write_bytes, write_json
-from causaldisc.core.graph import CausalGraph
+from causaldisc.core.files import write_json
+from causaldisc.core.lazily import Lazily
 from causaldisc.core.outcome import Outcome
 from causaldisc.core.plugins import trackers
-from causaldisc.runner.cell import run as run_one
 from causaldisc.runner.compose import Cell, cells
+from causaldisc.runner.config import share_of
+from causaldisc.runner.execution import ELSEWHERE, Summary
 from causaldisc.runner.launchers import launchers
+from causaldisc.runner.pool import Pool
+from causaldisc.runner.progress import Progress
 from causaldisc.runner.report import report
 from causaldisc.runner.store import Store, content_of
+from causaldisc.runner.sweep import Sweep
 from causaldisc.runner.sync import tracker_sync
 
 __all__ = ["Result", "report", "run", "tracker_sync"]
@@ -34,20 +36,20 @@ _FINE = ("ok", "skipped")
 
 @dataclass(frozen=True, eq=False)
 class Result(Sequence[Outcome]):
-    """The outcomes of an experiment, one a cell, in the order of its cells.
+    """The outcomes of an experiment, one a cell, in the order of its cells; read from the store when they are asked for.
 
     Attributes
     ----------
     cells : what was asked for.
-    outcomes : what became of it; a cell that was not run has the status ``skipped``.
-    computed : how many of them were computed now, and not taken from the store.
+    summaries : what became of it; a cell that was not run has the status ``skipped`` and is not stored.
+    store : where the outcomes lie.
     multirun, status : whether it is a sweep, and whether only its state was asked for.
     graph_path : where the graph of a single run lies.
     """
 
     cells: tuple[Cell, ...]
-    outcomes: tuple[Outcome, ...]
-    computed: int = 0
+    summaries: tuple[Summary, ...]
+    store: Store
     multirun: bool = False
     status: bool = False
     graph_path: Path | None = None
@@ -58,36 +60,50 @@ class Result(Sequence[Outcome]):
     def __getitem__(self, index: slice) -> Sequence[Outcome]: ...
     def __getitem__(self, index: int | slice) -> Outcome | Sequence[Outcome]:
         """Return outcomes by position."""
-        return self.outcomes[index]
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(len(self)))]
+        cell, summary = self.cells[index], self.summaries[index]
+        stored = self.store.load(cell.key) if summary.stored else None
+        return stored or Outcome(cell.key, summary.status, content_of(cell.config), error=summary.error)
 
     def __len__(self) -> int:
         """Count the cells."""
-        return len(self.outcomes)
+        return len(self.cells)
 
     @property
-    def failed(self) -> tuple[tuple[Cell, Outcome], ...]:
-        """Cells that failed, each with its outcome."""
-        return tuple((c, o) for c, o in zip(self.cells, self.outcomes, strict=True) if o.status not in _FINE)
+    def computed(self) -> int:
+        """How many cells were computed now, and not taken from the store."""
+        return sum(summary.computed for summary in self.summaries)
+
+    @cached_property
+    def figures(self) -> tuple[Outcome, ...]:
+        """The outcomes without their graphs and reports: of a large sweep, those are better read one by one."""
+        return tuple(replace(o, graph=None, certificate=None, report={}, trials=()) for o in self)
+
+    @property
+    def failed(self) -> tuple[tuple[Cell, Summary], ...]:
+        """Cells that failed, each with what became of it."""
+        return tuple((c, s) for c, s in zip(self.cells, self.summaries, strict=True) if s.status not in _FINE)
 
     @property
     def complaint(self) -> str:
         """Why a single run has no graph, in one line; empty when it has one, and for sweeps."""
-        if self.multirun or self.status or self.outcomes[0].is_ok:
+        if self.multirun or self.status or self.summaries[0].status == "ok":
             return ""
-        return f"{self.outcomes[0].status}: {self.outcomes[0].error}"
+        return f"{self.summaries[0].status}: {self.summaries[0].error}"
 
     @property
     def exit_status(self) -> int:
         """0 when nothing failed, 1 when a cell did; 2 when the input of a single run does not allow it."""
         if self.complaint:
-            return 2 if self.outcomes[0].status in ("invalid_input", "skipped") else 1
+            return 2 if self.summaries[0].status in ("invalid_input", "skipped") else 1
         return 1 if self.failed and not self.status else 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready mapping: every cell with its overrides, status and metrics."""
         rows = [
             {"key": o.key, "overrides": list(c.overrides), "status": o.status, "error": o.error, "metrics": dict(o.metrics)}
-            for c, o in zip(self.cells, self.outcomes, strict=True)
+            for c, o in zip(self.cells, self.figures, strict=True)
         ]
         return {"cells": rows, "computed": self.computed, "failed": len(self.failed), "graph": self.graph_path}
 
@@ -117,85 +133,72 @@ def run(
     InputError : overrides that do not compose; ``cache=strict`` with a cell that is not stored.
     KeyboardInterrupt : interrupted; the cells that finished are stored.
     """
-    found = cells(overrides, multirun=multirun, config_dir=config_dir)
-    store, shared = Store(), found[0].config
+    found = _own_share(cells(overrides, multirun=multirun, config_dir=config_dir), multirun)
+    store = Store()
+    if not found:
+        return Result((), (), store, multirun, status)
+    shared = found[0].config
     if resume and shared["cache"] != "default":
         raise InputError(f"cache must be left at default with --resume, got {shared['cache']}")
-    stored = {cell.key: store.load(cell.key) for cell in found}
-    todo = [] if status else _todo(found, stored, shared["cache"])
-    computed = _compute(todo, store, shared["launcher"], _wants_picture(shared, multirun)) if todo else {}
-    finished = {**{k: o for k, o in stored.items() if o is not None}, **computed}
-    outcomes = tuple(finished.get(c.key) or Outcome(c.key, "skipped", content_of(c.config), error=NOT_RUN) for c in found)
-    path = None if multirun or status else _write_graph(store, outcomes[0])
-    if not status:
-        _mirror(shared["tracker"], [o for o in outcomes if o.key in finished], " ".join(overrides) if multirun else None)
-    return Result(tuple(found), outcomes, len(computed), multirun, status, path)
+    known = {cell.key: _known(store, cell.key, status) for cell in found}
+    todo = [] if status else _todo(found, known, shared["cache"])
+    known |= _compute(todo, store, shared, multirun) if todo else {}
+    result = Result(tuple(found), tuple(known[cell.key] for cell in found), store, multirun, status)
+    if status:
+        return result
+    _mirror(shared["tracker"], result, " ".join(overrides) if multirun else None)
+    return result if multirun else replace(result, graph_path=_write_graph(store, result[0]))
 
 
-def execute(config: dict[str, Any], store: Store, picture: bool) -> Outcome:
-    """Run one cell and store its outcome, and beside it the picture if one is wanted: all that a launcher sends away."""
-    done = run_one(config)
-    store.save(done.outcome)
-    if picture and done.graph is not None and done.dataset is not None:
-        write_bytes(store.folder(done.outcome.key) / "graph.png", _picture(config, done.graph, done.dataset))
-    return done.outcome
+def _own_share(found: list[Cell], multirun: bool) -> list[Cell]:
+    """The cells of this machine's shard. A cell belongs to one shard by its content address, so no two machines share any."""
+    share = share_of(found[0].config["shard"])
+    if share is None:
+        return found
+    if not multirun:
+        raise InputError(f"shard must be given with -m, since one run is not shared out, got shard={found[0].config['shard']}")
+    number, of = share
+    return [cell for cell in found if int(cell.key, 16) % of == number - 1]
 
 
-def _picture(config: dict[str, Any], graph: CausalGraph, dataset: Dataset) -> bytes:
-    """Draw a graph on the level on which its truth is known."""
-    from causaldisc.drawing import graph_against_truth
+def _known(store: Store, key: str, ask_for_holder: bool = False) -> Summary:
+    """What is known of a cell before anything is run."""
+    outcome = store.load(key)
+    if ask_for_holder and (outcome is None or not outcome.is_ok) and store.is_running(key):
+        return Summary(key, "skipped", ELSEWHERE, computed=False, stored=False)
+    if outcome is None:
+        return Summary(key, "skipped", NOT_RUN, computed=False, stored=False)
+    return Summary.of(outcome, computed=False)
 
-    title = f"{config['algorithm']['name']} on {config['source']['name']}, seed {config['seed']}"
-    if dataset.truth is None and "merged" in dataset.services:
-        return graph_against_truth(graph.services()["merged"], dataset.services["merged"], f"{title}, services")
-    return graph_against_truth(graph, dataset.truth, title)
 
-
-def _todo(found: Sequence[Cell], stored: dict[str, Outcome | None], cache: str) -> list[Cell]:
+def _todo(found: Sequence[Cell], known: Mapping[str, Summary], cache: str) -> list[Cell]:
     """The cells to compute."""
-    missing = [cell for cell in found if stored[cell.key] is None]
+    missing = [cell for cell in found if not known[cell.key].stored]
     if cache == "strict" and missing:
         command = " ".join(missing[0].overrides)
         raise InputError(f"cache=strict needs every cell in outcomes/, got {len(missing)} missing, the first: {command}")
     if cache in ("only", "strict"):
         return []
-    return [cell for cell in found if cache == "ignore" or not _is_good(stored[cell.key])]
+    return [cell for cell in found if cache == "ignore" or known[cell.key].status != "ok"]
 
 
-def _is_good(outcome: Outcome | None) -> bool:
-    return outcome is not None and outcome.is_ok
-
-
-def _wants_picture(config: Any, multirun: bool) -> bool:
-    return not multirun if config["picture"] is None else config["picture"]
-
-
-def _compute(todo: Sequence[Cell], store: Store, launcher: dict[str, Any], picture: bool) -> dict[str, Outcome]:
-    """Run cells and return their outcomes by key; an interrupt stops what is under way and keeps what is finished."""
-    plugin = launchers.build(launcher["name"], {k: v for k, v in launcher.items() if k != "name"})
-    computed: dict[str, Outcome] = {}
-    work = partial(execute, store=store, picture=picture)
+def _compute(todo: Sequence[Cell], store: Store, shared: Mapping[str, Any], multirun: bool) -> dict[str, Summary]:
+    """Run cells and return what became of them by key; an interrupt stops what is under way and keeps what is finished."""
+    launcher = launchers.build(shared["launcher"]["name"], {k: v for k, v in shared["launcher"].items() if k != "name"})
+    picture = not multirun if shared["picture"] is None else shared["picture"]
+    again = shared["cache"] == "ignore"
+    computed: dict[str, Summary] = {}
     try:
-        for outcome in _with_progress(plugin.launch(work, [dict(cell.config) for cell in todo]), len(todo)):
-            computed[outcome.key] = outcome
+        with Pool(store, picture, again) as pool, Progress(len(todo), lambda: pool.running) as progress:
+            sweep = Sweep([cell.key for cell in todo], [dict(cell.config) for cell in todo], store, pool, picture, again)
+            for summary in launcher.launch(sweep):
+                computed[summary.key] = summary
+                progress.count(failed=summary.status not in _FINE)
     except KeyboardInterrupt:
-        # Asked of the store: a worker may have finished a cell that has not been heard of here.
-        done = sum(_is_good(store.load(cell.key)) for cell in todo)
+        # Asked of the store: a child may have finished a cell that has not been heard of here.
+        done = sum(_known(store, cell.key).status == "ok" for cell in todo)
         raise KeyboardInterrupt(f"interrupted with {done} of {len(todo)} cells done; --resume runs the rest") from None
     return computed
-
-
-def _with_progress(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
-    """A bar on stderr, where that is a terminal and there is more than one cell to wait for."""
-    from tqdm import tqdm
-
-    failed = 0
-    with tqdm(total=total, unit="cell", file=sys.stderr, disable=total == 1 or not sys.stderr.isatty(), leave=False) as bar:
-        for outcome in outcomes:
-            failed += outcome.status not in _FINE
-            bar.set_postfix(failed=failed)
-            bar.update()
-            yield outcome
 
 
 def _write_graph(store: Store, outcome: Outcome) -> Path | None:
@@ -205,10 +208,12 @@ def _write_graph(store: Store, outcome: Outcome) -> Path | None:
     return write_json(store.folder(outcome.key) / "graph.json", outcome.graph)
 
 
-def _mirror(tracker: dict[str, Any], outcomes: Sequence[Outcome], sweep: str | None) -> None:
-    """Mirror outcomes into the tracker; they are safe in the store whatever it does."""
-    if not outcomes:
+def _mirror(tracker: Mapping[str, Any], result: Result, sweep: str | None) -> None:
+    """Mirror the outcomes that are stored into the tracker; they are safe whatever it does."""
+    there = [k for k, summary in enumerate(result.summaries) if summary.stored]
+    if not there:
         return
+    outcomes = Lazily([partial(result.__getitem__, k) for k in there])
     try:
         trackers.build(tracker["name"], {k: v for k, v in tracker.items() if k != "name"}).log(outcomes, sweep)
     except Exception as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from causaldisc.core.interval import Interval
 from causaldisc.core.outcome import Outcome
+from causaldisc.runner.execution import ELSEWHERE
 from causaldisc.runner.store import content_of
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _single(result: Result) -> Iterator[str]:
         verdicts = Counter(v["status"] for v in outcome.certificate["verdicts"])
         rows.append(["prior", ", ".join(f"{n} {status}" for status, n in verdicts.items()) or "none"])
     if outcome.is_ok:
-        names = [*_headline(result.outcomes), *(n for n in _VERDICTS if n in outcome.metrics)]
+        names = [*_headline(result.figures), *(n for n in _VERDICTS if n in outcome.metrics)]
         rows += [[name, _number(outcome.metrics.get(name, math.nan))] for name in names]
     if outcome.seconds is not None:
         rows.append(["seconds", f"{outcome.seconds:.3g}"])
@@ -49,10 +50,10 @@ def _single(result: Result) -> Iterator[str]:
 
 
 def _sweep(result: Result) -> Iterator[str]:
-    headline = _headline(result.outcomes)
+    headline = _headline(result.figures)
     groups: dict[tuple[str, ...], list[Outcome]] = defaultdict(list)
     names, labels = _labels([content_of(cell.config) for cell in result.cells])
-    for label, outcome in zip(labels, result.outcomes, strict=True):
+    for label, outcome in zip(labels, result.figures, strict=True):
         groups[label].append(outcome)
     rows = [[*names, "ok", *headline]]
     for label, outcomes in groups.items():
@@ -61,14 +62,15 @@ def _sweep(result: Result) -> Iterator[str]:
         rows.append([*label, f"{len(good)}/{len(outcomes)}", *figures])
     yield from _aligned(rows)
     yield ""
-    yield f"{_counts(result.outcomes)}; mean ± half of the 95 % interval over the runs of a row"
+    yield f"{_counts(result.figures)}; mean ± half of the 95 % interval over the runs of a row"
     yield from _failures(result)
 
 
 def _state(result: Result) -> Iterator[str]:
-    done = sum(o.is_ok for o in result)
-    to_do = sum(o.status == "skipped" for o in result)
-    yield f"{done} done, {len(result.failed)} failed, {to_do} to do, {len(result)} in all"
+    done = sum(s.status == "ok" for s in result.summaries)
+    running = sum(s.error == ELSEWHERE for s in result.summaries)
+    to_do = sum(s.status == "skipped" and not s.stored for s in result.summaries) - running
+    yield f"{done} done, {len(result.failed)} failed, {running} running, {to_do} to do, {len(result)} in all"
     yield from _failures(result)
 
 

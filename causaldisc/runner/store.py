@@ -6,19 +6,21 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from causaldisc.core.errors import InputError, did_you_mean
 from causaldisc.core.files import read_json, write_json
 from causaldisc.core.outcome import Outcome
+from causaldisc.runner.claim import claimed, is_held
+from causaldisc.runner.code import code_of
 
 logger = logging.getLogger(__name__)
 
 # Where and how a cell is run changes nothing about its result.
-_BESIDE = ("tracker", "launcher", "picture", "cache")
+_BESIDE = ("tracker", "launcher", "picture", "cache", "shard")
 
 
 def content_of(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,7 +31,8 @@ def content_of(config: Mapping[str, Any]) -> dict[str, Any]:
 def key_of(config: Mapping[str, Any]) -> str:
     """Return the content address of a canonical configuration: sha256 hex of all that its result depends on.
 
-    That is its content, whichever file its prior came from, and the version of this package.
+    That is its content, whichever file its prior came from, and the code: that of this package with the data that it
+    ships, and the versions of the third parties whose plug-ins it names.
 
     >>> key_of({"seed": 0, "tracker": {"name": "none"}}) == key_of({"seed": 0}) != key_of({"seed": 1})
     True
@@ -37,7 +40,7 @@ def key_of(config: Mapping[str, Any]) -> str:
     kept = content_of(config)
     if isinstance(kept.get("prior"), Mapping):
         kept["prior"] = {k: v for k, v in kept["prior"].items() if k != "path"}
-    text = json.dumps({"causaldisc": version("causaldisc"), **kept}, sort_keys=True, separators=(",", ":"))
+    text = json.dumps({"code": code_of(kept), **kept}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -73,6 +76,14 @@ class Store:
     def __iter__(self) -> Iterator[Outcome]:
         """Iterate over all outcomes that can be read, by key."""
         return (outcome for key in self.keys() if (outcome := self.load(key)) is not None)
+
+    def claim(self, key: str) -> AbstractContextManager[bool]:
+        """Claim a cell while it is run; gives False where somebody else runs it."""
+        return claimed(self.folder(key))
+
+    def is_running(self, key: str) -> bool:
+        """Whether somebody runs a cell at this moment."""
+        return is_held(self.folder(key))
 
     def find(self, beginning: str) -> Outcome:
         """Return the one outcome whose key begins so; raises InputError when there is none or more than one."""

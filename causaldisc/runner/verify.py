@@ -11,7 +11,7 @@ from typing import Any
 from causaldisc.core.errors import InputError
 from causaldisc.core.files import plain
 from causaldisc.core.outcome import Outcome
-from causaldisc.runner.cell import run_cell
+from causaldisc.runner.cell import run
 from causaldisc.runner.store import Store
 
 # What was found, without what merely says where and with which versions.
@@ -25,7 +25,7 @@ def verify(outcome: Outcome) -> list[str]:
     Compared are status, data, metrics, and the graph with its validation, all as stored: floats bit for bit, NaN equal to
     NaN. Not compared: times, memory, versions.
     """
-    return differences(outcome, run_cell(outcome.config))
+    return differences(outcome, run(outcome.config).outcome)
 
 
 def verify_stored(root: str | Path = "outcomes", keys: Sequence[str] = ()) -> Iterator[tuple[str, list[str]]]:

@@ -1,10 +1,9 @@
-"""The process of an algorithm: ``python -m causaldisc.runner.worker FOLDER`` reads a task there and writes the answer."""
+"""The process of an algorithm: it reads a task in a folder and writes the answer there."""
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -27,17 +26,9 @@ def answer(task: Task) -> Answer:
     return Answer("ok", "", found, _cpu_seconds() - before, _peak_memory_mb())
 
 
-def main(folder: str) -> None:
-    """Answer the task in a folder, unless the runner dies first."""
-    threading.Thread(target=_end_with_the_runner, daemon=True).start()
-    write_answer(Path(folder), answer(read_task(Path(folder))))
-
-
-def _end_with_the_runner() -> None:
-    # The runner holds the other end of stdin and writes nothing; end of file means that it is gone. Not sys.stdin, whose
-    # lock, held here for ever, would abort an interpreter that shuts down after an exception.
-    os.read(0, 1)
-    os._exit(1)
+def main(folder: Path) -> None:
+    """Answer the task in a folder."""
+    write_answer(folder, answer(read_task(folder)))
 
 
 def _cpu_seconds() -> float:
@@ -56,10 +47,3 @@ def _peak_memory_mb() -> float:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
-    # What libraries do at exit can only cost time or crash; the answer is on disk.
-    sys.stderr.flush()
-    os._exit(0)

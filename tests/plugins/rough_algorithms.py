@@ -55,6 +55,18 @@ def fail(megabytes):
     raise ValueError("the matrix is singular")
 
 
+def interrupt(megabytes):
+    raise KeyboardInterrupt("of its own")
+
+
+class OddError(BaseException):
+    pass
+
+
+def odd(megabytes):
+    raise OddError("neither an Exception nor an exit")
+
+
 def segfault(megabytes):
     ctypes.string_at(0)
 
@@ -76,6 +88,8 @@ ACTS = {
     "leave_helper": leave_helper,
     "chat": chat,
     "fail": fail,
+    "interrupt": interrupt,
+    "odd": odd,
     "segfault": segfault,
     "wait": wait_for_file,
     "memory_error": memory_error,
@@ -100,7 +114,7 @@ class Rough(Algorithm):
 
     def discover(self, telemetry, constraints, rng):
         report = {
-            "files": sorted(p.name for p in Path(sys.argv[1]).iterdir()) if len(sys.argv) > 1 else [],
+            "files": sorted(p.name for p in Path.cwd().parent.iterdir()),
             "datasets": sum(isinstance(o, Dataset) for o in gc.get_objects()),
             "threads": os.environ.get("OMP_NUM_THREADS"),
             "hash_seed": os.environ.get("PYTHONHASHSEED"),

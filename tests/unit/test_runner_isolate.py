@@ -59,16 +59,24 @@ def test_the_task_crosses_bit_for_bit(tmp_path):
 
 
 def test_a_sound_run_gives_what_the_algorithm_found_and_shows_it_nothing_else(telemetry, capfd):
-    answer = discover_isolated(task(telemetry, "chat"))
+    answer = discover_isolated(task(telemetry, "none"))
     assert (answer.status, answer.error) == ("ok", "")
     found = answer.discovery
     assert found.graph.names == telemetry.names and found.graph.provenance["data_sha256"] == telemetry.sha256
     assert found.scores.shape == (3, 3, 1) and np.isnan(found.scores[0, 0, 0])
     assert 0 <= answer.cpu_seconds < 5 and 20 < answer.peak_memory_mb < 1000
     report = found.report
-    assert report["files"] == ["stderr", "task.json", "telemetry.npz"], "neither truth nor trials lie with the task"
+    assert report["files"] == ["cwd", "stderr", "stdout", "task.json", "telemetry.npz"], (
+        "neither truth nor trials lie with the task"
+    )
     assert report["datasets"] == 0
     assert (report["threads"], report["hash_seed"], report["heavy"]) == ("1", "0", [])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_an_algorithm_writes_to_stdout_reaches_nobody_and_is_told(telemetry, capfd):
+    answer = discover_isolated(task(telemetry, "chat"))
+    assert answer.status == "crashed" and answer.error.endswith("nor this one") and "stdout" in answer.error
     assert "line" not in capfd.readouterr().out
 
 
@@ -78,6 +86,8 @@ def test_a_sound_run_gives_what_the_algorithm_found_and_shows_it_nothing_else(te
         ("exit", "crashed", "exit code 7"),
         ("vanish", "crashed", "exit code 0 without a result"),
         ("segfault", "crashed", "SIGSEGV"),
+        ("interrupt", "crashed", "KeyboardInterrupt: of its own"),
+        ("odd", "crashed", "OddError: neither"),
         ("fail", "crashed", "ValueError: the matrix is singular"),
         ("memory_error", "out_of_memory", "no room"),
     ],

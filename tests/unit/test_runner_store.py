@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from causaldisc.core.errors import InputError
 from causaldisc.core.outcome import Outcome
 from causaldisc.runner.compose import Cell
+from causaldisc.runner.execution import Summary
 from causaldisc.runner.experiment import Result
 from causaldisc.runner.report import report
 from causaldisc.runner.store import Store, key_of
@@ -31,18 +32,24 @@ CONFIG = {
 
 
 def test_the_key_is_the_sha256_of_content_and_version(monkeypatch):
-    monkeypatch.setattr("causaldisc.runner.store.version", lambda package: "1.2.3")
+    monkeypatch.setattr("causaldisc.runner.store.code_of", lambda config: {"causaldisc": "1.2.3+abc"})
     config = {"seed": 0, "algorithm": {"name": "pc", "alpha": 0.1}}
-    text = '{"algorithm":{"alpha":0.1,"name":"pc"},"causaldisc":"1.2.3","seed":0}'
+    text = '{"algorithm":{"alpha":0.1,"name":"pc"},"code":{"causaldisc":"1.2.3+abc"},"seed":0}'
     assert key_of(config) == hashlib.sha256(text.encode()).hexdigest()
     before = key_of(CONFIG)
-    monkeypatch.setattr("causaldisc.runner.store.version", lambda package: "1.2.4")
+    monkeypatch.setattr("causaldisc.runner.store.code_of", lambda config: {"causaldisc": "1.2.3+abd"})
     assert key_of(CONFIG) != before
 
 
 @pytest.mark.parametrize(
     "beside",
-    [{"tracker": {"name": "none"}}, {"launcher": {"name": "joblib", "n_jobs": 4}}, {"cache": "ignore"}, {"picture": True}],
+    [
+        {"tracker": {"name": "none"}},
+        {"launcher": {"name": "joblib", "n_jobs": 4}},
+        {"cache": "ignore"},
+        {"picture": True},
+        {"shard": "1/2"},
+    ],
 )
 def test_how_a_cell_is_run_is_no_part_of_its_key(beside):
     assert key_of({**CONFIG, **beside}) == key_of(CONFIG)
@@ -133,7 +140,14 @@ def cell(algorithm, seed, **parameters):
     )
 
 
-def test_a_sweep_is_reported_by_row_with_intervals_and_failures_with_their_commands():
+def result_of(tmp_path, cells, outcomes, multirun):
+    store = Store(tmp_path)
+    for outcome in outcomes:
+        store.save(outcome)
+    return Result(tuple(cells), tuple(map(Summary.of, outcomes)), store, multirun)
+
+
+def test_a_sweep_is_reported_by_row_with_intervals_and_failures_with_their_commands(tmp_path):
     cells = tuple(cell(a, s) for a in ("pc", "ges") for s in (0, 1, 2))
     figures = [0.4, 0.5, 0.6, 0.3, None, None]
     outcomes = tuple(
@@ -142,7 +156,8 @@ def test_a_sweep_is_reported_by_row_with_intervals_and_failures_with_their_comma
         else Outcome(c.key, "ok", c.config, {"directed_f1": f, "shd": math.nan})
         for c, f in zip(cells, figures, strict=True)
     )
-    result = Result(cells, outcomes, computed=6, multirun=True)
+    result = result_of(tmp_path, cells, outcomes, multirun=True)
+    assert result.computed == 6
     lines = report(result).splitlines()
     # mean 0.5, standard deviation 0.1, n = 3: half width = 4.3027 * 0.1 / sqrt(3) = 0.248
     assert lines[0].split() == ["algorithm", "ok", "directed_f1", "shd"]
@@ -156,8 +171,9 @@ def test_a_sweep_is_reported_by_row_with_intervals_and_failures_with_their_comma
 @pytest.mark.parametrize(
     ("status", "exit_status"), [("ok", 0), ("timeout", 1), ("prior_violated", 1), ("invalid_input", 2), ("skipped", 2)]
 )
-def test_a_single_run_ends_as_its_outcome_says(status, exit_status):
+def test_a_single_run_ends_as_its_outcome_says(tmp_path, status, exit_status):
     one = cell("pc", 0)
-    result = Result((one,), (Outcome(one.key, status, one.config, error="" if status == "ok" else "why"),))
+    outcome = Outcome(one.key, status, one.config, error="" if status == "ok" else "why")
+    result = result_of(tmp_path, [one], [outcome], multirun=False)
     assert result.exit_status == exit_status
     assert result.complaint == ("" if status == "ok" else f"{status}: why")

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
 
-from causaldisc.core.outcome import Outcome
 from causaldisc.core.plugins import Plugin, Registry
 
-Work = Callable[[dict[str, Any]], Outcome]
+if TYPE_CHECKING:
+    from causaldisc.runner.execution import Summary
+    from causaldisc.runner.sweep import Sweep
 
 
 class Launcher(Plugin):
-    """Runs cells, here or elsewhere."""
+    """Runs the cells of a sweep, here or elsewhere."""
 
     @abstractmethod
-    def launch(self, work: Work, configs: Sequence[dict[str, Any]]) -> Iterator[Outcome]:
-        """Yield the outcome of ``work`` on each configuration, as they finish, in any order.
+    def launch(self, sweep: Sweep) -> Iterator[Summary]:
+        """Yield what became of each cell as it finishes, in any order; failures are no exceptions.
 
-        ``work`` never raises for a failed cell, stores the outcome itself, and can be sent to another process. Closing
-        the iterator, or an interrupt, stops what is under way.
+        Closing the iterator, or an interrupt, stops what is under way.
         """
 
 

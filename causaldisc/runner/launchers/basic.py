@@ -1,13 +1,16 @@
-"""One cell after another, in this process."""
+"""One cell after another."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from causaldisc.core.outcome import Outcome
-from causaldisc.runner.launchers._base import Launcher, Work
+from causaldisc.runner.launchers._base import Launcher
+
+if TYPE_CHECKING:
+    from causaldisc.runner.execution import Summary
+    from causaldisc.runner.sweep import Sweep
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,6 @@ class Basic(Launcher):
     name: ClassVar[str] = "basic"
     summary: ClassVar[str] = "one cell after another"
 
-    def launch(self, work: Work, configs: Sequence[dict[str, Any]]) -> Iterator[Outcome]:
-        """Yield outcomes in the order of the configurations."""
-        yield from map(work, configs)
+    def launch(self, sweep: Sweep) -> Iterator[Summary]:
+        """Yield in the order of the cells."""
+        yield from map(sweep.run, range(len(sweep.configs)))

@@ -1,20 +1,26 @@
-"""Several cells at once on this machine, by joblib's worker processes."""
+"""Several cells at once on this machine, counted as joblib counts jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from causaldisc.core.errors import CausaldiscError, InputError
-from causaldisc.core.outcome import Outcome
+from causaldisc.core.errors import InputError
 from causaldisc.core.parameters import parameter
-from causaldisc.runner.launchers._base import Launcher, Work
+from causaldisc.runner.launchers._base import Launcher
+
+if TYPE_CHECKING:
+    from causaldisc.runner.execution import Summary
+    from causaldisc.runner.sweep import Sweep
 
 
 @dataclass(frozen=True)
 class Joblib(Launcher):
-    """Runs ``n_jobs`` cells at a time; -1 = one a core, -2 = one a core but one."""
+    """Runs ``n_jobs`` cells at a time; -1 = one a core, -2 = one a core but one.
+
+    joblib's threads do no more than wait: every cell has a process of its own in any case.
+    """
 
     n_jobs: int = parameter(-1, "cells at a time; -1 = one a core")
     name: ClassVar[str] = "joblib"
@@ -25,17 +31,11 @@ class Joblib(Launcher):
         if self.n_jobs == 0:
             raise InputError("joblib.n_jobs must not be 0; valid: 1, 2, … or -1 for one a core")
 
-    def launch(self, work: Work, configs: Sequence[dict[str, Any]]) -> Iterator[Outcome]:
-        """Yield outcomes as they finish."""
+    def launch(self, sweep: Sweep) -> Iterator[Summary]:
+        """Yield as cells finish."""
         from joblib import Parallel, delayed
-        from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-        # Work is sent one cell at a time: cells last seconds to hours, and a batch would wait for its slowest.
-        options: dict[str, Any] = {"return_as": "generator_unordered", "batch_size": 1, "pre_dispatch": "n_jobs"}
-        finished: Any = Parallel(self.n_jobs, **options)(delayed(work)(config) for config in configs)
-        try:
-            yield from finished
-        except TerminatedWorkerError as error:
-            raise CausaldiscError(
-                "a worker process died with cells under way; what finished is kept, and --resume runs the rest"
-            ) from error
+        # Handed out one cell at a time: cells last milliseconds to hours, and a batch would wait for its slowest.
+        options: dict[str, Any] = {"return_as": "generator_unordered", "batch_size": 1, "prefer": "threads"}
+        finished: Any = Parallel(self.n_jobs, **options)(delayed(sweep.run)(index) for index in range(len(sweep.configs)))
+        yield from finished
