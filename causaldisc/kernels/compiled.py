@@ -38,7 +38,21 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
         kept = dispatcher._cache._cache_file
         # Compared before the index is read, which would fail on a type that no longer exists.
         kept._version = (kept._version, _folder_stamp())
+        kept.save = partial(_save, kept)
     return dispatcher
+
+
+def _save(kept: Any, key: tuple[Any, ...], data: Any) -> None:
+    """Keep machine code in a file named after its signature.
+
+    numba numbers the files, so that two processes that each compile another signature for the first time write to the same
+    one, and later ones run the code of the wrong signature.
+    """
+    index = kept._load_index()
+    stem = kept._index_name.removesuffix(".nbi")
+    index[key] = f"{stem}.{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.nbc"
+    kept._save_index(index)
+    kept._save_data(index[key], data)
 
 
 @cache

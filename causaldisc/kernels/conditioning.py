@@ -151,7 +151,7 @@ def grow(
     return size
 
 
-@inner
+@inner(inline="always")
 def judge(
     moments: Any,
     series: Any,
@@ -179,8 +179,16 @@ def judge(
     -------
     (partial correlation, its degrees of freedom, whether it is significant)
     """
-    if series is not None:
-        return _anew(moments, series, factor, size, x, y, tally)
+    if series is None:
+        return _decide(moments, factor, size, grown, x, y, conditions, tally)
+    return _anew(moments, series, factor, size, x, y, tally)
+
+
+@inner
+def _decide(
+    moments: Any, factor: Any, size: Index, grown: Index, x: Index, y: Index, conditions: Index, tally: np.ndarray
+) -> tuple[float, float, bool]:
+    """Do what :func:`judge` does without series; apart from it, since code of a recursion does not come back from disk."""
     tally[0] += 1
     notes = factor.notes
     freedom = notes[FEWEST, grown] - 2.0 - conditions
@@ -234,7 +242,7 @@ def _anew(
         return 0.0, 0.0, False
     begin = grow(own, None, room, 0 * size, 0 * size, wanted, 0 * size, conditions, size + 1)
     grown = grow(own, None, room, 0 * size, begin, wanted, conditions, conditions + 1, size + 1)
-    return judge(own, None, room, begin, grown, size, size + 1, conditions, tally)
+    return _decide(own, room, begin, grown, size, size + 1, conditions, tally)
 
 
 @inner
