@@ -50,8 +50,8 @@ class Search:
 class Momentary(Algorithm):
     """A search by momentary conditional independence: lagged parents of every variable first, links given those second."""
 
-    alpha: float = parameter(0.01, "level of the graph", low=0.0, high=1.0)
-    pc_alpha: float = parameter(0.2, "level of the selection of lagged parents", low=0.0, high=1.0)
+    alpha: float = parameter(0.01, "level of the graph", low=0.0, high=1.0, search=(1e-4, 0.2, "log"))
+    pc_alpha: float = parameter(0.2, "level of the selection of lagged parents", low=0.0, high=1.0, search=(0.005, 0.5, "log"))
     max_lag: int = parameter(3, "largest lag, in steps", low=0)
     max_conditions: int | None = parameter(None, "largest conditioning set of the searches; null = no limit", low=0)
     missing: str = parameter(

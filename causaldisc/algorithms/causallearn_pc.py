@@ -28,7 +28,7 @@ class CausalLearnPC(Algorithm):
     InputError : missing values, linearly dependent columns, or fewer than 4 rows.
     """
 
-    alpha: float = parameter(0.01, "level of the independence tests", low=1e-12, high=1.0 - 1e-12)
+    alpha: float = parameter(0.01, "level of the independence tests", low=1e-12, high=1.0 - 1e-12, search=(1e-4, 0.2, "log"))
     max_conditions: int | None = parameter(None, "largest conditioning set; null = as large as neighbourhoods get", low=0)
     name: ClassVar[str] = "causallearn_pc"
     summary: ClassVar[str] = "reference: PC of causal-learn, Fisher z, stable"

@@ -26,7 +26,7 @@ class Correlation(Control):
     [True]
     """
 
-    alpha: float = parameter(0.01, "significance level of the whole family of tests", low=0, high=1)
+    alpha: float = parameter(0.01, "significance level of the whole family of tests", low=0, high=1, search=(1e-4, 0.2, "log"))
     name: ClassVar[str] = "correlation"
     summary: ClassVar[str] = "control: every significant correlation"
     flat_kind: ClassVar[str] = "mpdag"

@@ -46,7 +46,7 @@ class GES(Algorithm):
     [('a', 'c'), ('b', 'c')]
     """
 
-    penalty: float = parameter(1.0, "factor on the penalty of BIC; larger = fewer edges", low=0.0)
+    penalty: float = parameter(1.0, "factor on the penalty of BIC; larger = fewer edges", low=0.0, search=(0.25, 8.0, "log"))
     max_lag: int = parameter(0, "largest lag, in steps", low=0)
     max_parents: int | None = parameter(None, "most parents that a step may give a variable; null = a fifth of the rows", low=0)
     deadline_s: float | None = parameter(None, "seconds after which to return the graph so far; null = none", low=0.0)

@@ -55,12 +55,22 @@ class GNN(Algorithm):
     """
 
     max_lag: int = parameter(3, "largest lag, in steps", low=0)
-    alpha: float = parameter(0.01, "false discovery rate over all allowed edges", low=0.0, high=1.0)
-    sparsity: float = parameter(0.7, "penalty on the messages, in units of the noise level sqrt(2 log(cells) / rows)", low=0.0)
-    threshold: float = parameter(0.03, "gate above which an edge is a candidate, in standard deviations of its target", low=0.0)
+    alpha: float = parameter(0.01, "false discovery rate over all allowed edges", low=0.0, high=1.0, search=(1e-4, 0.2, "log"))
+    sparsity: float = parameter(
+        0.7,
+        "penalty on the messages, in units of the noise level sqrt(2 log(cells) / rows)",
+        low=0.0,
+        search=(0.1, 3.0, "log"),
+    )
+    threshold: float = parameter(
+        0.03,
+        "gate above which an edge is a candidate, in standard deviations of its target",
+        low=0.0,
+        search=(0.003, 0.3, "log"),
+    )
     steps: int = parameter(500, "training steps", low=1)
-    hidden: int = parameter(8, "hidden units of a message", low=1)
-    lr: float = parameter(0.03, "first learning rate", low=1e-6, high=1.0)
+    hidden: int = parameter(8, "hidden units of a message", low=1, search=(4, 32, "log"))
+    lr: float = parameter(0.03, "first learning rate", low=1e-6, high=1.0, search=(0.003, 0.1, "log"))
     restarts: int = parameter(10, "random starts of the order search", low=0)
     device: str = parameter("cpu", "torch device of the training")
     deadline_s: float | None = parameter(None, "seconds after which to return the best graph so far; null = none", low=0.0)

@@ -46,7 +46,7 @@ class PC(Algorithm):
     [('a', 'c'), ('b', 'c')]
     """
 
-    alpha: float = parameter(0.01, "level of the independence tests", low=0.0, high=1.0)
+    alpha: float = parameter(0.01, "level of the independence tests", low=0.0, high=1.0, search=(1e-4, 0.2, "log"))
     test: str = parameter(
         "auto",
         "test of independence; auto = chi2 where all that varies is discrete and there are no lags, else fisher_z",
@@ -60,7 +60,10 @@ class PC(Algorithm):
     max_lag: int = parameter(0, "largest lag, in steps", low=0)
     max_conditions: int | None = parameter(None, "largest conditioning set; null = as large as neighbourhoods get", low=0)
     colliders: str = parameter(
-        "majority", "rule for colliders: by most of the separating sets, or by all of them", choices=("majority", "conservative")
+        "majority",
+        "rule for colliders: by most of the separating sets, or by all of them",
+        choices=("majority", "conservative"),
+        search=True,
     )
     deadline_s: float | None = parameter(None, "seconds after which to return the graph so far; null = none", low=0.0)
     name: ClassVar[str] = "pc"

@@ -42,7 +42,7 @@ class PCMCIPlus(Momentary):
     [('a', 'c', 0), ('b', 'c', 0)]
     """
 
-    pc_alpha: float = parameter(0.01, "level of the selection of lagged parents", low=0.0, high=1.0)
+    pc_alpha: float = parameter(0.01, "level of the selection of lagged parents", low=0.0, high=1.0, search=(1e-4, 0.5, "log"))
     name: ClassVar[str] = "pcmci_plus"
     summary: ClassVar[str] = "PCMCI+ with partial correlations, majority rule"
 

@@ -26,7 +26,7 @@ class Random(Control):
     1
     """
 
-    degree: float = parameter(2.0, "expected number of neighbours of a variable", low=0)
+    degree: float = parameter(2.0, "expected number of neighbours of a variable", low=0, search=(0.5, 8.0, "log"))
     name: ClassVar[str] = "random"
     summary: ClassVar[str] = "control: a random sparse graph"
     equivariant: ClassVar[bool] = False

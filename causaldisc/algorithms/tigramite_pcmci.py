@@ -22,8 +22,8 @@ class TigramitePCMCI(Tigramite):
     is missing. A required edge with a choice of lags takes the one of largest lagged correlation.
     """
 
-    alpha: float = parameter(0.05, "level of the graph", low=0.0, high=1.0)
-    pc_alpha: float = parameter(0.2, "level of the selection of lagged parents", low=0.0, high=1.0)
+    alpha: float = parameter(0.05, "level of the graph", low=0.0, high=1.0, search=(1e-4, 0.2, "log"))
+    pc_alpha: float = parameter(0.2, "level of the selection of lagged parents", low=0.0, high=1.0, search=(0.005, 0.5, "log"))
     name: ClassVar[str] = "tigramite_pcmci"
     summary: ClassVar[str] = "reference: PCMCI of tigramite, partial correlations"
 

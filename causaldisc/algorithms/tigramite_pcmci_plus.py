@@ -22,7 +22,7 @@ class TigramitePCMCIPlus(Tigramite):
     the rest see ``tigramite_pcmci``.
     """
 
-    pc_alpha: float = parameter(0.01, "level of all tests", low=0.0, high=1.0)
+    pc_alpha: float = parameter(0.01, "level of all tests", low=0.0, high=1.0, search=(1e-4, 0.2, "log"))
     name: ClassVar[str] = "tigramite_pcmci_plus"
     summary: ClassVar[str] = "reference: PCMCI+ of tigramite, partial correlations, majority rule"
     equivariant: ClassVar[bool] = False  # the p-value of a link that it drops at lag 0 depends on which end comes first

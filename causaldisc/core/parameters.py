@@ -18,9 +18,18 @@ T = TypeVar("T")
 
 
 def parameter(
-    default: Any, help: str, *, low: float | None = None, high: float | None = None, choices: tuple[Any, ...] = ()
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[Any, ...] = (),
+    search: tuple[Any, ...] | bool = (),
 ) -> Any:
     """Declare a parameter as a dataclass field with its meaning and its valid range (inclusive) or choices.
+
+    ``search`` says where a search of hyper-parameters looks: ``(low, high)``, ``(low, high, "log")``, or True for all of its
+    choices (see :func:`causaldisc.core.searchable.searchable`); without it the parameter is never searched.
 
     >>> @dataclasses.dataclass(frozen=True)
     ... class Test:
@@ -28,7 +37,8 @@ def parameter(
     >>> build(Test, {"alpha": 0.05}).alpha
     0.05
     """
-    return dataclasses.field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+    metadata = {"help": help, "low": low, "high": high, "choices": choices, "search": search}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def build(cls: type[T], values: Mapping[str, Any], what: str = "") -> T:
