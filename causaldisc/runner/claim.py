@@ -57,19 +57,29 @@ def is_held(folder: Path) -> bool:
     return _lives(holder, age)
 
 
-def _take(path: Path) -> bool:
-    if path.exists() and not is_held(path.parent):
+def tidy(folder: Path) -> None:
+    """Clear away the claim of somebody who is gone."""
+    path = folder / NAME
+    if path.exists() and not is_held(folder):
         # Renamed first, so that of two who find it stale one alone clears it away.
         stale = path.with_name(f".{NAME}.{socket.gethostname()}.{os.getpid()}.{threading.get_ident()}")
         with suppress(OSError):
             path.rename(stale)
             stale.unlink()
+
+
+def _take(path: Path) -> bool:
+    tidy(path.parent)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     except FileExistsError:
         return False
-    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-        json.dump(_ourselves(), handle)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+            json.dump(_ourselves(), handle)
+    except OSError:  # a full disk: an empty claim would keep everybody out
+        path.unlink(missing_ok=True)
+        raise
     return True
 
 

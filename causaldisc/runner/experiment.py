@@ -142,6 +142,9 @@ def run(
         raise InputError(f"cache must be left at default with --resume, got {shared['cache']}")
     known = {cell.key: _known(store, cell.key, status) for cell in found}
     todo = [] if status else _todo(found, known, shared["cache"])
+    if resume:
+        for cell in found:
+            store.tidy(cell.key)
     known |= _compute(todo, store, shared, multirun) if todo else {}
     result = Result(tuple(found), tuple(known[cell.key] for cell in found), store, multirun, status)
     if status:

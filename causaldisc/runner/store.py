@@ -14,7 +14,7 @@ from typing import Any
 from causaldisc.core.errors import InputError, did_you_mean
 from causaldisc.core.files import read_json, write_json
 from causaldisc.core.outcome import Outcome
-from causaldisc.runner.claim import claimed, is_held
+from causaldisc.runner.claim import claimed, is_held, tidy
 from causaldisc.runner.code import code_of
 
 logger = logging.getLogger(__name__)
@@ -80,6 +80,12 @@ class Store:
     def claim(self, key: str) -> AbstractContextManager[bool]:
         """Claim a cell while it is run; gives False where somebody else runs it."""
         return claimed(self.folder(key))
+
+    def tidy(self, key: str) -> None:
+        """Clear away what a run that was killed left beside its outcome."""
+        tidy(self.folder(key))
+        for part in self.folder(key).glob(".*.part"):
+            part.unlink(missing_ok=True)
 
     def is_running(self, key: str) -> bool:
         """Whether somebody runs a cell at this moment."""

@@ -25,7 +25,7 @@ def tracker_sync(root: str | Path = "outcomes", uri: str | None = None, tracker:
     InputError : a store without outcomes.
     """
     store = Store(Path(root))
-    readable = [key for key in store.keys() if store.load(key) is not None]
+    readable = [outcome.key for outcome in store]
     outcomes = Lazily([partial(_load, store, key) for key in readable])
     if not outcomes:
         raise InputError(f"{root}: must be a store of outcomes (<key>/outcome.json), got none")

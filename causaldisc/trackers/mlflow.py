@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -26,6 +28,7 @@ _KEY, _STARTED = "causaldisc.key", "causaldisc.started"
 _COSTS = ("seconds", "cpu_seconds", "peak_memory_mb")
 _MOST_PARAMS = 100
 _LONGEST = 500
+_LOCK_SECONDS = 10.0
 # Long, and told clause by clause in the certificate.
 _LEFT_OUT = ("prior.clauses",)
 
@@ -53,6 +56,7 @@ class Mlflow(Tracker):
 
         With ``sweep``, and something new in it, all of them become children of one new parent run, which is named after it.
         """
+        self._refuse_locked()
         client = self._client()
         experiment = self._experiment_id(client)
         held = self._held(client, experiment, outcomes)
@@ -95,6 +99,15 @@ class Mlflow(Tracker):
         if self.uri.startswith("sqlite:"):
             _be_quick()
         return MlflowClient(tracking_uri=self.uri)
+
+    def _refuse_locked(self) -> None:
+        """Ask a local database for a moment alone with it; MLflow would wait for minutes."""
+        path = self.uri.removeprefix("sqlite:///")
+        if path == self.uri or not Path(path).is_file():
+            return
+        with closing(sqlite3.connect(path, timeout=_LOCK_SECONDS)) as trial:
+            trial.execute("BEGIN IMMEDIATE")
+            trial.rollback()
 
     def _experiment_id(self, client: MlflowClient) -> str:
         known = client.get_experiment_by_name(self.experiment)
