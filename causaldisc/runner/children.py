@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 
 from causaldisc.core.errors import CausaldiscError
+from causaldisc.runner.template import PREFIX
 
 _CHILDREN_SECONDS = 0.5
 _START_SECONDS = 120.0
@@ -106,7 +107,7 @@ class Template:
     @classmethod
     def start(cls) -> Template:
         """Start a template; it takes as long as importing causaldisc."""
-        folder = tempfile.TemporaryDirectory(prefix="causaldisc-", ignore_cleanup_errors=True)
+        folder = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
         address = str(Path(folder.name) / "socket")
         # The template finds the modules that we find, plug-ins on an added path included.
         path = os.pathsep.join(str(Path(p).absolute()) for p in sys.path)
@@ -124,7 +125,7 @@ class Template:
 
     def branch(self, name: str, **request: Any) -> Template:
         """Fork another template from this one, to be loaded with more; it ends with this one, or when it is closed."""
-        folder = tempfile.TemporaryDirectory(prefix="causaldisc-", ignore_cleanup_errors=True)
+        folder = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
         address = str(Path(folder.name) / "socket")
         child = self.child("template", folder.name, address=address, name=name, **request)
         branch = Template(address, _folder=folder, _branch=child)

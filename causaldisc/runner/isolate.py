@@ -12,6 +12,7 @@ import psutil
 
 from causaldisc.runner.children import Child, Meter, Template
 from causaldisc.runner.exchange import Answer, Task, read_answer, write_task
+from causaldisc.runner.template import PREFIX
 
 _POLL_SECONDS = 0.025
 _TAIL_BYTES = 8192
@@ -56,7 +57,7 @@ def discover_isolated(task: Task, limits: Limits = Limits(), template: Template 
     if template is None:
         with Template.start() as own:
             return discover_isolated(task, limits, own)
-    with tempfile.TemporaryDirectory(prefix="causaldisc-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name:
         folder, empty = Path(name), Path(name) / "cwd"
         empty.mkdir()
         write_task(folder, task)

@@ -22,6 +22,7 @@ from causaldisc.runner.isolate import cause, watch
 from causaldisc.runner.pipeline import versions
 from causaldisc.runner.provenance import git_commit
 from causaldisc.runner.store import Store, content_of
+from causaldisc.runner.template import PREFIX
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class Pool:
 
         The child stores the outcome, or the pool does when the child died.
         """
-        with tempfile.TemporaryDirectory(prefix="causaldisc-", ignore_cleanup_errors=True) as name:
+        with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name:
             folder = Path(name)
             try:
                 return self._run(key, config, folder)

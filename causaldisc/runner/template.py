@@ -12,6 +12,7 @@ import gc
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -25,6 +26,8 @@ import psutil
 # What the kernel is told to end first when memory runs out.
 _FIRST_TO_GO = 1000
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+# How the folders begin that are made for one job, and may be cleared away when all else is dead.
+PREFIX = "causaldisc-"
 
 
 def serve(address: str, lifeline: socket.socket | int | None = None) -> None:
@@ -47,6 +50,7 @@ class _Template:
     def __init__(self, server: socket.socket, lifeline: socket.socket | int | None) -> None:
         self._server, self._lifeline = server, lifeline
         self._children: dict[int, socket.socket] = {}
+        self._folders: dict[int, str] = {}
         self._selector = selectors.DefaultSelector()
         self._selector.register(server, selectors.EVENT_READ)
         if lifeline is not None:
@@ -79,10 +83,11 @@ class _Template:
         if not line.endswith(b"\n"):
             connection.close()
             return
+        request = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            self._become_child(connection, json.loads(line))
-        self._children[pid] = connection
+            self._become_child(connection, request)
+        self._children[pid], self._folders[pid] = connection, request["folder"]
         self._selector.register(connection, selectors.EVENT_READ, pid)
         _send(connection, {"pid": pid})
 
@@ -99,6 +104,7 @@ class _Template:
             if pid == 0:
                 return
             connection = self._children.pop(pid, None)
+            self._folders.pop(pid, None)
             if connection is None:
                 continue
             with suppress(ProcessLookupError, PermissionError):
@@ -115,6 +121,10 @@ class _Template:
                 os.kill(pid, signal.SIGKILL)
         for pid in self._children:
             kill_tree(pid)
+        # Whoever was to clear up may have died without a chance to.
+        for folder in {*self._folders.values(), str(Path(self._server.getsockname()).parent)}:
+            if Path(folder).name.startswith(PREFIX):
+                shutil.rmtree(folder, ignore_errors=True)
         os._exit(0)
 
     def _become_child(self, connection: socket.socket, request: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -74,6 +75,19 @@ def test_limits_and_crashes_are_outcomes_and_the_sweep_goes_on(folder):
     single = run([word.strip("'") for word in command.split()[2:]])
     assert single[0].key == result[1].key and single.computed == 1, "failures are not reused"
     assert single.exit_status == 1 and single.complaint.startswith("crashed: ValueError")
+
+
+def test_an_algorithm_that_looks_for_the_truth_finds_nothing(folder, monkeypatch):
+    note = folder / "found"
+    monkeypatch.setenv("ROUGH_NOTE", str(note))
+    with tempfile.TemporaryDirectory(prefix="causaldisc-") as temporary:  # nobody else's files
+        monkeypatch.setenv("TMPDIR", temporary)
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        result = run([*QUIET, "algorithm=rough", "algorithm.act=spy", "seed=11"])
+        monkeypatch.setattr(tempfile, "tempdir", None)
+    assert result[0].is_ok and result[0].metrics["shd"] >= 0, "there is a truth, and the run is scored against it"
+    assert note.read_text() == ""
+    assert result[0].graph["graph"]["provenance"]["seed"] != 11, "the seed of its data is not told either"
 
 
 def test_a_graph_that_breaks_the_prior_has_no_figures(folder):
@@ -231,9 +245,7 @@ def test_verify_runs_again_and_compares(folder):
     forged, shd = json.loads(path.read_text()), result[0].metrics["shd"]
     forged["metrics"]["shd"] += 1
     write_json(path, forged)
-    assert [d for _, d in verify_stored("outcomes", [result[0].key[:12]])] == [
-        [f"metrics.shd: stored {shd + 1}, now {shd}"]
-    ]
+    assert [d for _, d in verify_stored("outcomes", [result[0].key[:12]])] == [[f"metrics.shd: stored {shd + 1}, now {shd}"]]
     with pytest.raises(InputError, match="key must name one outcome"):
         list(verify_stored("outcomes", ["zz"]))
     with pytest.raises(InputError, match="must be a store"):

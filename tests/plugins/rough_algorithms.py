@@ -7,6 +7,7 @@ import gc
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,41 @@ def memory_error(megabytes):
     raise MemoryError("no room")
 
 
+def spy(megabytes):
+    """Look for a truth wherever one might lie: files, arguments, environment, objects of this process."""
+    places = [Path.cwd(), *Path.cwd().parents[:2], Path(tempfile.gettempdir()), Path(os.environ.get("OLDPWD", "."))]
+    found = {str(p) for place in places for p in _files(place) if _tells(p)}
+    said = [
+        *sys.argv,
+        *(v for k, v in os.environ.items() if not k.startswith("PYTEST")),
+        Path("/proc/self/cmdline").read_text(errors="replace"),
+    ]
+    said.append(Path(f"/proc/{os.getppid()}/cmdline").read_text(errors="replace"))
+    found |= {text[:80] for text in said if "source=" in text or "truth" in text}
+    objects = gc.get_objects()
+    found |= {type(o).__name__ for o in objects if isinstance(o, Dataset) or (isinstance(o, CausalGraph) and o.edges)}
+    frame = sys._getframe()
+    while frame is not None:
+        found |= {f"local {name}" for name in frame.f_locals if name in ("truth", "dataset", "system", "trials")}
+        frame = frame.f_back
+    (Path(os.environ["ROUGH_NOTE"])).write_text("\n".join(sorted(found)))
+
+
+def _files(place):
+    inside = (Path(folder) / name for folder, _, names in os.walk(place) for name in names)
+    return [p for p in inside if "site-packages" not in str(p) and "causaldisc-" in str(p)][:2000]
+
+
+def _tells(path):
+    try:
+        content = path.read_bytes()[: 10**7]
+    except OSError:
+        return False
+    return any(word in content for word in (b"truth", b'"edges"', b'"source": {', b'"trials"'))
+
+
 ACTS = {
+    "spy": spy,
     "loop": loop,
     "allocate": allocate,
     "spike": spike,
