@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 MODULE = "causaldisc.configs"
 ROOT = "config"
 # One of these serves a whole sweep, so it cannot differ between the cells of one.
-_SHARED = ("launcher", "tracker", "cache", "shard")
+_SHARED = ("launcher", "tracker", "search", "cache", "shard")
 
 
 @dataclass(frozen=True)

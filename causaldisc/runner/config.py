@@ -11,6 +11,7 @@ from causaldisc.core.parameters import build, parameter, values_of
 from causaldisc.core.plugins import algorithms, planners, sources, trackers
 from causaldisc.core.prior import ExpertPrior
 from causaldisc.runner.launchers import launchers
+from causaldisc.runner.search.options import Optuna
 
 CACHES = ("default", "ignore", "only", "strict")
 REGISTRIES = {"algorithm": algorithms, "source": sources, "tracker": trackers, "launcher": launchers}
@@ -53,8 +54,9 @@ class _Interventions:
 
 
 PRIORS: dict[str, type] = {"none": _Nothing, "source": _Nothing, "file": _PriorFile}
+SEARCHES: dict[str, type] = {"none": _Nothing, "optuna": Optuna}
 VALIDATIONS: dict[str, type] = {"none": _Nothing, "do": _Interventions}
-FIELDS = (*REGISTRIES, "prior", "validation", *Settings.__dataclass_fields__)
+FIELDS = (*REGISTRIES, "prior", "validation", "search", *Settings.__dataclass_fields__)
 
 
 def resolve(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,6 +81,7 @@ def resolve(raw: Mapping[str, Any]) -> dict[str, Any]:
     config = {group: _plugin(group, _chosen(raw, group)) for group in REGISTRIES}
     config["prior"] = _prior(_chosen(raw, "prior"))
     config["validation"] = _validation(_chosen(raw, "validation"))
+    config["search"] = _search(_chosen({"search": {"name": "none"}, **raw}, "search"))
     settings = {k: raw[k] for k in Settings.__dataclass_fields__ if k in raw}
     fields = values_of(_build_settings(settings))
     share_of(fields["shard"])
@@ -149,6 +152,14 @@ def _validation(node: dict[str, Any]) -> dict[str, Any]:
     if isinstance(choice, _Interventions):
         planners.get(choice.planner)
     return {"name": name, **values_of(choice)}
+
+
+def _search(node: dict[str, Any]) -> dict[str, Any]:
+    name = node.pop("name")
+    if name not in SEARCHES:
+        raise InputError(f"search must be a known choice, got {name!r}; {did_you_mean(name, SEARCHES)}")
+    choice = build(SEARCHES[name], node, "search")
+    return {"name": name, **values_of(choice.settled() if isinstance(choice, Optuna) else choice)}
 
 
 def _build_settings(values: dict[str, Any]) -> Settings:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from causaldisc.core.errors import InputError
 from causaldisc.core.files import write_json
@@ -17,13 +17,15 @@ from causaldisc.core.plugins import trackers
 from causaldisc.runner.compose import Cell, cells
 from causaldisc.runner.config import share_of
 from causaldisc.runner.execution import ELSEWHERE, Summary
-from causaldisc.runner.launchers import launchers
+from causaldisc.runner.launching import launched
 from causaldisc.runner.pool import Pool
 from causaldisc.runner.progress import Progress
 from causaldisc.runner.report import report
 from causaldisc.runner.store import Store, content_of
-from causaldisc.runner.sweep import Sweep
 from causaldisc.runner.sync import tracker_sync
+
+if TYPE_CHECKING:
+    from causaldisc.runner.search.study import Study
 
 __all__ = ["Result", "report", "run", "tracker_sync"]
 
@@ -45,6 +47,7 @@ class Result(Sequence[Outcome]):
     store : where the outcomes lie.
     multirun, status : whether it is a sweep, and whether only its state was asked for.
     graph_path : where the graph of a single run lies.
+    studies : the searches of hyper-parameters, one a setting; the cells hold what they chose.
     """
 
     cells: tuple[Cell, ...]
@@ -53,6 +56,7 @@ class Result(Sequence[Outcome]):
     multirun: bool = False
     status: bool = False
     graph_path: Path | None = None
+    studies: tuple[Study, ...] = ()
 
     @overload
     def __getitem__(self, index: int) -> Outcome: ...
@@ -105,7 +109,12 @@ class Result(Sequence[Outcome]):
             {"key": o.key, "overrides": list(c.overrides), "status": o.status, "error": o.error, "metrics": dict(o.metrics)}
             for c, o in zip(self.cells, self.figures, strict=True)
         ]
-        return {"cells": rows, "computed": self.computed, "failed": len(self.failed), "graph": self.graph_path}
+        found = {"cells": rows, "computed": self.computed, "failed": len(self.failed), "graph": self.graph_path}
+        if self.studies:
+            from causaldisc.runner.search.record import record_of
+
+            found["searches"] = [record_of(study) for study in self.studies]
+        return found
 
 
 def run(
@@ -122,7 +131,7 @@ def run(
     ----------
     overrides, multirun, config_dir : as for :func:`causaldisc.runner.compose.cells`.
     resume : run only the cells without a good outcome, and refuse settings of ``cache`` that would do otherwise.
-    status : run nothing; a cell without an outcome is reported as ``skipped``.
+    status : run nothing; a cell without an outcome is reported as ``skipped``, and so is one whose search has not ended.
 
     Returns
     -------
@@ -133,35 +142,53 @@ def run(
     InputError : overrides that do not compose; ``cache=strict`` with a cell that is not stored.
     KeyboardInterrupt : interrupted; the cells that finished are stored.
     """
-    found = _own_share(cells(overrides, multirun=multirun, config_dir=config_dir), multirun)
-    store = Store()
-    if not found:
-        return Result((), (), store, multirun, status)
-    shared = found[0].config
+    found = cells(overrides, multirun=multirun, config_dir=config_dir)
+    shared, store = found[0].config, Store()
     if resume and shared["cache"] != "default":
         raise InputError(f"cache must be left at default with --resume, got {shared['cache']}")
-    known = {cell.key: _known(store, cell.key, status) for cell in found}
-    todo = [] if status else _todo(found, known, shared["cache"])
-    if resume:
-        for cell in found:
-            store.tidy(cell.key)
-    known |= _compute(todo, store, shared, multirun) if todo else {}
-    result = Result(tuple(found), tuple(known[cell.key] for cell in found), store, multirun, status)
+    share = _share(shared, multirun)
+    studies: tuple[Study, ...] = ()
+    waiting: dict[str, Summary] = {}
+    if shared["search"]["name"] == "none":
+        found = [cell for cell in found if _is_ours(cell.key, share)]
+    else:
+        from causaldisc.runner.search.choice import chosen_cells
+
+        studies = _search(found, share, store, status)
+        found, waiting = chosen_cells(found, studies)
+    if not found:
+        return Result((), (), store, multirun, status)
+    ready = [cell for cell in found if cell.key not in waiting]
+    known = {cell.key: _known(store, cell.key, status) for cell in ready}
+    todo = [] if status else _todo(ready, known, shared["cache"])
+    known |= (_compute(todo, store, multirun) if todo else {}) | waiting
+    result = Result(tuple(found), tuple(known[cell.key] for cell in found), store, multirun, status, studies=studies)
     if status:
         return result
     _mirror(shared["tracker"], result, " ".join(overrides) if multirun else None)
     return result if multirun else replace(result, graph_path=_write_graph(store, result[0]))
 
 
-def _own_share(found: list[Cell], multirun: bool) -> list[Cell]:
-    """The cells of this machine's shard. A cell belongs to one shard by its content address, so no two machines share any."""
-    share = share_of(found[0].config["shard"])
-    if share is None:
-        return found
-    if not multirun:
-        raise InputError(f"shard must be given with -m, since one run is not shared out, got shard={found[0].config['shard']}")
-    number, of = share
-    return [cell for cell in found if int(cell.key, 16) % of == number - 1]
+def _share(shared: Mapping[str, Any], multirun: bool) -> tuple[int, int] | None:
+    """The shard of this machine."""
+    share = share_of(shared["shard"])
+    if share is not None and not multirun:
+        raise InputError(f"shard must be given with -m, since one run is not shared out, got shard={shared['shard']}")
+    return share
+
+
+def _is_ours(key: str, share: tuple[int, int] | None) -> bool:
+    """Whether a content address belongs to a shard: to one and no other, so no two machines share any."""
+    return share is None or int(key, 16) % share[1] == share[0] - 1
+
+
+def _search(found: Sequence[Cell], share: tuple[int, int] | None, store: Store, status: bool) -> tuple[Study, ...]:
+    """Search the parameters of every setting; a setting is tuned and scored on one machine."""
+    from causaldisc.runner.search.setting import settings_of
+    from causaldisc.runner.search.tuning import tune
+
+    settings = [setting for setting in settings_of(found) if _is_ours(setting.digest, share)]
+    return tuple(tune(settings, store, found[0].config["cache"], status))
 
 
 def _known(store: Store, key: str, ask_for_holder: bool = False) -> Summary:
@@ -185,16 +212,17 @@ def _todo(found: Sequence[Cell], known: Mapping[str, Summary], cache: str) -> li
     return [cell for cell in found if cache == "ignore" or known[cell.key].status != "ok"]
 
 
-def _compute(todo: Sequence[Cell], store: Store, shared: Mapping[str, Any], multirun: bool) -> dict[str, Summary]:
+def _compute(todo: Sequence[Cell], store: Store, multirun: bool) -> dict[str, Summary]:
     """Run cells and return what became of them by key; an interrupt stops what is under way and keeps what is finished."""
-    launcher = launchers.build(shared["launcher"]["name"], {k: v for k, v in shared["launcher"].items() if k != "name"})
+    shared = todo[0].config
     picture = not multirun if shared["picture"] is None else shared["picture"]
-    again = shared["cache"] == "ignore"
     computed: dict[str, Summary] = {}
     try:
-        with Pool(store, picture, again) as pool, Progress(len(todo), lambda: pool.running) as progress:
-            sweep = Sweep([cell.key for cell in todo], [dict(cell.config) for cell in todo], store, pool, picture, again)
-            for summary in launcher.launch(sweep):
+        with (
+            Pool(store, picture, again=shared["cache"] == "ignore") as pool,
+            Progress(len(todo), lambda: pool.running) as progress,
+        ):
+            for summary in launched(todo, store, pool, picture):
                 computed[summary.key] = summary
                 progress.count(failed=summary.status not in _FINE)
     except KeyboardInterrupt:

@@ -47,6 +47,7 @@ def _single(result: Result) -> Iterator[str]:
     if result.graph_path is not None:
         rows.append(["graph", str(result.graph_path)])
     yield from _aligned(rows)
+    yield from _searches(result)
 
 
 def _sweep(result: Result) -> Iterator[str]:
@@ -63,6 +64,7 @@ def _sweep(result: Result) -> Iterator[str]:
     yield from _aligned(rows)
     yield ""
     yield f"{_counts(result.figures)}; mean ± half of the 95 % interval over the runs of a row"
+    yield from _searches(result)
     yield from _failures(result)
 
 
@@ -71,7 +73,26 @@ def _state(result: Result) -> Iterator[str]:
     running = sum(s.error == ELSEWHERE for s in result.summaries)
     to_do = sum(s.status == "skipped" and not s.stored for s in result.summaries) - running
     yield f"{done} done, {len(result.failed)} failed, {running} running, {to_do} to do, {len(result)} in all"
+    if result.studies:
+        from causaldisc.runner.search.table import progress
+
+        yield progress(result.studies)
     yield from _failures(result)
+
+
+def _searches(result: Result) -> Iterator[str]:
+    """What was tuned, and to what."""
+    if not result.studies:
+        return
+    from causaldisc.runner.search.table import ROW, headline, row
+
+    names, labels = _labels([study.setting.config for study in result.studies])
+    rows = [[*names, *ROW]]
+    for label, study in zip(labels, result.studies, strict=True):
+        rows.append([*label, *(_number(cell) if isinstance(cell, float) else cell for cell in row(study))])
+    yield ""
+    yield headline(result.studies)
+    yield from _aligned(rows)
 
 
 def _failures(result: Result) -> Iterator[str]:

@@ -19,8 +19,8 @@ from causaldisc.runner.code import code_of
 
 logger = logging.getLogger(__name__)
 
-# Where and how a cell is run changes nothing about its result.
-_BESIDE = ("tracker", "launcher", "picture", "cache", "shard")
+# Where and how a cell is run changes nothing about its result, and neither does who chose its parameters.
+_BESIDE = ("tracker", "launcher", "search", "picture", "cache", "shard")
 
 
 def content_of(config: Mapping[str, Any]) -> dict[str, Any]:
