@@ -1,5 +1,6 @@
 """A sweep with a search, as a user runs it: tuned apart from scored, on equal budgets, recorded, and never done twice."""
 
+import itertools
 import math
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from causaldisc.core.errors import InputError
 from causaldisc.core.files import read_json
 from causaldisc.runner.experiment import report, run
+from causaldisc.runner.launching import launched
+from causaldisc.runner.search import tuning
 from causaldisc.runner.store import Store
 
 SWEEP = [
@@ -81,10 +84,9 @@ def test_the_outcomes_hold_what_was_chosen_and_the_record_why(first, folder):
     assert first.to_dict()["searches"][0]["chosen"] == study.chosen
 
 
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
-def test_a_second_run_computes_nothing_and_chooses_the_same(first, folder, launcher):
+def test_a_second_run_computes_nothing_and_chooses_the_same(first, folder):
     before = stamps(folder)
-    again = run([*SWEEP, f"launcher={launcher}"], multirun=True, resume=True)
+    again = run(SWEEP, multirun=True, resume=True)
     assert again.computed == 0 and stamps(folder) == before
     assert [s.chosen for s in again.studies] == [s.chosen for s in first.studies]
     state = run(SWEEP, multirun=True, status=True)
@@ -97,6 +99,25 @@ def test_one_run_is_tuned_too_and_what_is_given_is_not_searched(first):
     assert result.computed == 0 and result[0].key == first[3].key and "search: 3 trials" in report(result)
     given = run([*one, "algorithm=random", "algorithm.degree=2.0", "seed=1"])
     assert given.studies[0].budget == 0 and given[0].config["algorithm"]["degree"] == 2.0
+
+
+def test_an_interrupted_search_goes_on_where_it_stopped(first, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    alone = ["algorithm=random", *SWEEP[1:]]
+
+    def cut_off(cells, store, pool):
+        yield from itertools.islice(launched(cells, store, pool), 4)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tuning, "launched", cut_off)
+        with pytest.raises(KeyboardInterrupt, match="4 cells of the search done; --resume"):
+            run(alone, multirun=True)
+    before = stamps(tmp_path)
+    state = run(alone, multirun=True, status=True)
+    assert "search: 2 of 3 trials done, 0 of 1 searches ended" in report(state) and {o.status for o in state} == {"skipped"}
+    resumed = run(alone, multirun=True, resume=True)
+    assert [o.key for o in resumed] == [o.key for o in first[2:4]] and before.items() <= stamps(tmp_path).items()
 
 
 def test_another_launcher_makes_the_same_choice_and_shards_share_the_settings_out(first, tmp_path, monkeypatch):

@@ -47,16 +47,16 @@ def tune(settings: Sequence[Setting], scored: Store, cache: str, status: bool = 
     studies = [Study(setting) for setting in settings]
     total = sum(study.budget * len(study.setting.options.seeds) for study in studies)
     store = Store(scored.root / FOLDER)
-    try:
-        with Pool(store, again=cache == "ignore") as pool, Progress(total, lambda: pool.running) as progress:
-            rounds = _Rounds(store, pool, progress, "only" if status else cache)
+    with Pool(store, again=cache == "ignore") as pool, Progress(total, lambda: pool.running) as progress:
+        rounds = _Rounds(store, pool, progress, "only" if status else cache)
+        try:
             while asked := [(study, trials) for study in studies if (trials := study.ask())]:
                 found = rounds.run([trial for _, trials in asked for trial in trials])
                 for study, trials in asked:
                     study.tell(trials, [[found.get(cell.key) for cell in trial.cells] for trial in trials])
-    except KeyboardInterrupt:
-        done = sum(len(study.trials) for study in studies)
-        raise KeyboardInterrupt(f"interrupted while tuning, after {done} trials; --resume goes on") from None
+        except KeyboardInterrupt:
+            done = f"{len(rounds)} cells of the search done"
+            raise KeyboardInterrupt(f"interrupted with {done}; --resume goes on from there") from None
     for study in studies:
         _conclude(study, scored, status)
     return studies
@@ -68,6 +68,9 @@ class _Rounds:
     def __init__(self, store: Store, pool: Pool, progress: Progress, cache: str) -> None:
         self._store, self._pool, self._progress, self._cache = store, pool, progress, cache
         self._known: dict[str, Outcome] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
 
     def run(self, trials: Sequence[Trial]) -> Mapping[str, Outcome]:
         """Return the outcomes by key; those that could not be had are missing."""
