@@ -159,7 +159,7 @@ def _scores(codes: np.ndarray, required: np.ndarray, log_p: np.ndarray, alpha: f
     edges = cells(codes > 0)
     above = np.maximum(log_p[edges] - bar, 0.0)
     scores[edges] = bar + np.where(codes[edges] == DIRECTED, 1.0, 0.5) * above
-    j, i = np.nonzero((codes[:, :, 0] == DIRECTED) & (codes[:, :, 0].T == 0))
+    j, i = cells((codes[:, :, 0] == DIRECTED) & (codes[:, :, 0].T == 0))
     scores[i, j, 0] = bar * log_p[i, j, 0] / (1.0 + log_p[i, j, 0])
     for members in twins:
         among = np.array(scores[np.ix_(members, members)])
@@ -173,7 +173,7 @@ def _scores(codes: np.ndarray, required: np.ndarray, log_p: np.ndarray, alpha: f
 def _evidence(required: np.ndarray, settled: np.ndarray) -> dict[tuple[int, int, int], tuple[str, ...]]:
     """The prior alone for required edges, data and prior where the prior gave the direction."""
     evidence: dict[tuple[int, int, int], tuple[str, ...]] = {}
-    for i, j in np.argwhere(settled).tolist():
+    for i, j in zip(*(axis.tolist() for axis in cells(settled)), strict=True):
         evidence[i, j, 0] = ("data", "prior")
     for i, j, lag in zip(*(axis.tolist() for axis in cells(required)), strict=True):
         evidence[i, j, lag] = ("prior",)

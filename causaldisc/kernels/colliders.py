@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from causaldisc.core.arrays import cells
 from causaldisc.kernels.compiled import kernel
 from causaldisc.kernels.separation import Neighbours, Tests, never, separate
 
@@ -73,7 +74,7 @@ def judge_triples(
     wanted, kinds = np.zeros((len(open_), columns), np.bool_), np.zeros(int(offsets[-1]), np.int8)
     kernels: tuple[Any, Any] = _mark_open, _write_kinds
     kernels[0](flat, starts, place, open_, wanted)
-    ends = np.argwhere(wanted)
+    ends = np.stack(cells(wanted), axis=1)
     made, complete = 0, True
     for begin in range(0, len(ends), _CHUNK):
         some = ends[begin : begin + _CHUNK]

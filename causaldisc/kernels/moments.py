@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from causaldisc.core.arrays import cells
+
 logger = logging.getLogger(__name__)
 
 # Fisher's z has n - 3 degrees of freedom: fewer joint rows say nothing about a pair.
@@ -133,7 +135,7 @@ def near_duplicates(R: np.ndarray, tolerance: float = 1e-6) -> tuple[tuple[int, 
     >>> near_duplicates(np.array([[1, 0.2, -1.0], [0.2, 1, -0.2], [-1.0, -0.2, 1]]))
     ((0, 2),)
     """
-    i, j = np.nonzero(np.abs(R) >= 1.0 - tolerance)
+    i, j = cells(np.abs(R) >= 1.0 - tolerance)
     if len(i) <= len(R):  # nothing but the diagonal
         return ()
     group = np.arange(len(R))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from causaldisc.core.arrays import cells
 from causaldisc.kernels.colliders import COLLIDER, NONCOLLIDER, Triples
 from causaldisc.kernels.compiled import kernel
 
@@ -36,7 +37,7 @@ def settle(adjacent: np.ndarray, allowed: np.ndarray, required: np.ndarray, stre
     arrows = forced
     if on_cycles(forced).any():
         arrows = np.zeros_like(forced)
-        i, j = np.nonzero(forced)
+        i, j = cells(forced)
         for k in np.lexsort((-strength[i, j], ~required[i, j])):
             arrows[i[k], j[k]] = True
             arrows[i[k], j[k]] = not on_cycles(arrows)[i[k], j[k]]
@@ -73,7 +74,7 @@ def on_cycles(arrows: np.ndarray) -> np.ndarray:
     >>> on_cycles(np.array([[0, 1, 0], [1, 0, 1], [0, 0, 0]], dtype=bool)).tolist()
     [[False, True, False], [True, False, False], [False, False, False]]
     """
-    found, (i, j) = np.zeros_like(arrows), np.nonzero(arrows)
+    found, (i, j) = np.zeros_like(arrows), cells(arrows)
     while True:  # arrows without another before and one behind lie on no cycle
         entered, left = np.zeros((2, len(arrows)), dtype=bool)
         entered[j], left[i] = True, True
@@ -93,7 +94,7 @@ def on_cycles(arrows: np.ndarray) -> np.ndarray:
 
 def _write(codes: np.ndarray, arrows: np.ndarray) -> bool:
     """Turn undirected edges into the arrows proposed; clashes and cycles into conflicts. Return whether any was turned."""
-    i, j = np.nonzero(arrows & (codes == UNDIRECTED))
+    i, j = cells(arrows & (codes == UNDIRECTED))
     if not i.size:
         return False
     both = arrows[j, i]

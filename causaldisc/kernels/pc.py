@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from causaldisc.core.arrays import cells
 from causaldisc.kernels.colliders import AMBIGUOUS, judge_triples
 from causaldisc.kernels.duplicates import Groups
 from causaldisc.kernels.fisher import Fisher, critical_value
@@ -153,13 +154,13 @@ def learn(
     j, c = found.pairs.T
     pairs = found.pairs[(c >= variables) | kept[j, np.minimum(c, variables - 1)]]
     triples = judge_triples(spread, pairs, codes == UNDIRECTED, max(len(found.tests) - 1, 0), rule, expired)
-    cells = np.zeros((variables, variables, lags), np.int8)
+    grid = np.zeros((variables, variables, lags), np.int8)
     j, c = pairs[pairs[:, 1] >= variables].T
-    cells[c % variables, j, c // variables] = DIRECTED
-    cells &= allowed
-    cells[:, :, 0] = orient(codes, triples)
+    grid[c % variables, j, c // variables] = DIRECTED
+    grid &= allowed
+    grid[:, :, 0] = orient(codes, triples)
     return Findings(
-        cells,
+        grid,
         required,
         codes == DIRECTED,
         _cube(found.statistic, lags),
@@ -186,7 +187,7 @@ def _lift(found: Skeleton, groups: Groups, possible: np.ndarray, required: np.nd
     inside = groups.of[:, None] == columns[None, :]
     statistic = np.where(inside, tests.of(columns).marginal(variables)[0], found.statistic[np.ix_(groups.of, columns)])
     strength = np.where(inside, R[:variables], found.strength[np.ix_(groups.of, columns)])
-    pairs = np.argwhere(edges & np.triu(np.ones(edges.shape, dtype=bool)))
+    pairs = np.stack(cells(edges & np.triu(np.ones(edges.shape, dtype=bool))), axis=1)
     return Skeleton(pairs, statistic, strength, found.tests, found.complete)
 
 

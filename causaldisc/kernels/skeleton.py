@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from causaldisc.core.arrays import cells
 from causaldisc.kernels.separation import Neighbours, Tests, never, separate
 
 
@@ -57,7 +58,7 @@ def find_skeleton(
     variables = len(candidates)
     statistic, strength, known = tests.marginal(variables)
     once = candidates & np.triu(np.ones(candidates.shape, dtype=bool))
-    pairs = np.argwhere(once & (required | (statistic > tests.critical)))
+    pairs = np.stack(cells(once & (required | (statistic > tests.critical))), axis=1)
     stay = required[*pairs.T]
     made, complete = [int(np.count_nonzero(once & known))], True
     while complete and (max_conditions is None or len(made) <= max_conditions):
