@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from causaldisc.core.errors import InputError, did_you_mean
 from causaldisc.runner.config import FIELDS
+from causaldisc.runner.launchers import launchers
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -67,7 +68,8 @@ def check(override: Override, options: Sequence[str] | None, multirun: bool) -> 
 def _check_hydra(override: Override) -> None:
     key = override.key_or_group
     if key in ("hydra/launcher", "hydra/sweeper"):
-        raise InputError(f"{key} must not be set: sweeps are run by the group launcher; valid: launcher=basic, launcher=joblib")
+        valid = ", ".join(f"launcher={name}" for name in launchers.names())
+        raise InputError(f"{key} must not be set: sweeps are run by the group launcher; valid: {valid}")
     if not key.startswith(_HEARD):
         raise InputError(f"{key} has no meaning here; valid: {', '.join(_HEARD)}")
 

@@ -41,6 +41,7 @@ class Pool:
         self._branches: dict[str, Template] = {}
         self._under_way: set[Child] = set()
         self._closed = False
+        self.elsewhere = 0  # cells under way on other machines, as far as a launcher knows
 
     def run(self, key: str, config: Mapping[str, Any]) -> Summary:
         """Run one cell, of a content address, in a child and say what became of it.
@@ -126,7 +127,7 @@ class Pool:
     @property
     def running(self) -> int:
         """How many cells are under way."""
-        return len(self._under_way)
+        return len(self._under_way) + self.elsewhere
 
     def close(self) -> None:
         """End what is under way, and the templates."""
