@@ -131,7 +131,7 @@ def test_a_set_variable_is_constant_in_its_window() -> None:
         assert not np.allclose(trial.telemetry.values[:50, k], trial.intervention.magnitude)
 
 
-@pytest.mark.parametrize("name", ["asia", "petshop", "sachs"])
+@pytest.mark.parametrize("name", ["alarm", "asia", "child", "insurance", "petshop", "sachs"])
 def test_every_shipped_data_set_has_a_licence_and_a_data_card(name: str) -> None:
     folder = files("causaldisc.datasets") / name
     licence, card = (folder / "LICENSE").read_text(), (folder / "README.md").read_text()
@@ -158,6 +158,24 @@ def test_networks_are_those_published(name: str, n_edges: int) -> None:
         assert np.corrcoef(x["PKA"], x["Raf"])[0, 1] < -0.3
     half = cd.simulate(name, seed=1, n_samples=5000).telemetry
     assert half.shape[0] == 5000 and half.sha256 != cd.simulate(name, seed=2, n_samples=5000).telemetry.sha256
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "edges"),
+    [
+        ("alarm", (37, 46), {("HYPOVOLEMIA", "LVEDVOLUME"), ("KINKEDTUBE", "PRESS"), ("CO", "BP")}),
+        ("child", (20, 25), {("BirthAsphyxia", "Disease"), ("LVH", "LVHreport"), ("CO2", "CO2Report")}),
+        ("insurance", (27, 52), {("Age", "DrivingSkill"), ("DrivQuality", "Accident"), ("ThisCarCost", "PropCost")}),
+    ],
+)
+def test_larger_networks_are_those_published(name: str, size: tuple[int, int], edges: set[tuple[str, str]]) -> None:
+    data = cd.simulate(name, n_samples=10_000)
+    assert data.truth is not None and (len(data.telemetry.names), len(data.truth.edges)) == size
+    assert edges <= {(e.source, e.target) for e in data.truth.edges}
+    # Names are on the right columns: an effect tells much more about its cause than columns elsewhere do on average.
+    R = np.abs(np.corrcoef(data.telemetry.values.T))
+    names = list(data.telemetry.names)
+    assert np.mean([R[names.index(e.source), names.index(e.target)] for e in data.truth.edges]) > 2 * R[R < 1].mean()
 
 
 def test_petshop_is_as_published() -> None:

@@ -1,0 +1,35 @@
+"""insurance: risks of car insurance: rows of a published Bayesian network with an exact graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from causaldisc.core.parameters import parameter
+from causaldisc.core.plugins import Source
+from causaldisc.sources._shipped import SampledNetwork
+
+
+@dataclass(frozen=True)
+class Insurance(Source):
+    """Twenty-seven variables of two to five levels about the risks of car insurance, sampled from a published network.
+
+    The seed chooses ``n_samples`` of the 10,000 rows shipped, without replacement, and the order of the columns. See the data
+    card in ``datasets/insurance``.
+    J. Binder, D. Koller, S. Russell, K. Kanazawa, "Adaptive probabilistic networks with hidden variables", Machine Learning
+    29, 1997.
+
+    >>> data = Insurance().system(seed=0).dataset()
+    >>> data.telemetry.shape, len(data.truth.edges)
+    ((2000, 27), 52)
+    """
+
+    name: ClassVar[str] = "insurance"
+    summary: ClassVar[str] = "risks of car insurance: rows of a published Bayesian network with an exact graph"
+    real: ClassVar[bool] = True
+
+    n_samples: int = parameter(2000, "rows drawn by the seed out of the 10,000 shipped", low=10, high=10_000)
+
+    def system(self, seed: int) -> SampledNetwork:
+        """Return the record, with the rows that a seed chooses."""
+        return SampledNetwork(self, seed, self.n_samples)
