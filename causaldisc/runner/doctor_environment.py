@@ -14,6 +14,8 @@ from causaldisc.runner.finding import Finding
 # Python package or program → (what it adds, how to get it).
 _PACKAGES = {
     "optuna": ("the search of hyper-parameters (search=optuna)", "pip install 'causaldisc[search]'"),
+    "submitit": ("sweeps as jobs of a Slurm cluster (launcher=submitit)", "pip install 'causaldisc[cluster]'"),
+    "ray": ("sweeps as tasks of a Ray cluster (launcher=ray)", "pip install 'causaldisc[ray]'"),
     "pydot": ("drawing and reading DOT files", "pip install pydot"),
     "dowhy": ("DoWhy, which reads the exports dowhy-*", "pip install dowhy, best in an environment of its own: it moves scipy"),
 }

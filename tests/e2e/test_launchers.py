@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from launcher_harness import EVERY, LAUNCHERS, PLUGINS, QUIET, pretend_slurm
+from launcher_harness import EVERY, LAUNCHERS, PLUGINS, QUIET, RAY, pretend_slurm
 
 from causaldisc.core.errors import InputError
 from causaldisc.runner.experiment import run
@@ -228,3 +228,9 @@ def test_no_scheduler_is_told(folder, monkeypatch):
     with pytest.raises(InputError, match=r"submitit\.executor must be one that can be used here, got slurm"):
         run([*SWEEP, "launcher=submitit"], multirun=True)
     assert not stored()
+
+
+@RAY
+def test_no_ray_is_told(folder):
+    with pytest.raises(InputError, match=r"ray\.address must be that of a running cluster, got '127.0.0.1:9'"):
+        run([*SWEEP, "launcher=ray", "launcher.address='127.0.0.1:9'"], multirun=True)

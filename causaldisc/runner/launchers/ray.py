@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,13 +70,14 @@ class Ray(Launcher):
                 yield ray
                 return
             try:
+                _knock(self.address)
                 ray.init(
                     self.address or "local",
                     log_to_driver=False,
                     logging_level=logging.ERROR,
                     **({} if self.address else {"include_dashboard": False}),
                 )
-            except (ConnectionError, ValueError, RuntimeError) as error:
+            except (OSError, ValueError, RuntimeError) as error:
                 told = " ".join(str(error).split())[:300]
                 raise InputError(f"ray.address must be that of a running cluster, got {self.address!r}: {told}") from error
         try:
@@ -96,6 +98,13 @@ def run_command(line: list[str]) -> str:
     lines = told.decode("utf-8", "replace").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing on stderr")
     return f"exit code {process.returncode}: {last[:_TAIL]}"
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens; Ray itself would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and "/" not in host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=_STOP_SECONDS).close()
 
 
 def _end_of(ray: Any, task: Any) -> str | None:
