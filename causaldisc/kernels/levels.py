@@ -31,7 +31,7 @@ def discrete(values: np.ndarray) -> bool:
     >>> discrete(dice), discrete(np.hstack([dice, noise])), discrete(dice[:50])
     (True, False, False)
     """
-    first, last = values[0], values[-1]
+    first, last = values[:1], values[-1:]
     if ((first != np.floor(first)) & (first < np.inf) & (np.abs(last - first) > 0)).any():
         return False  # a broken number in a column that varies, the common case: at once
     levels, rows = count_levels(values), (~np.isnan(values)).sum(axis=0)

@@ -109,6 +109,7 @@ class Evidence(NamedTuple):
         tests = Contingency.build(lagged(values, environments, lags - 1, order), labels, alpha, likelihood)
         levels, variables = tests.codes.levels, values.shape[1]
         V, n = tests.marginal(variables)[1], tests.n_eff
+        np.fill_diagonal(V, 1.0)
         groups = _alike(np.where(levels[:variables, None] == levels, V, 0.0), n, variables)
         return cls(V, n, groups, tests.of(groups.kept_columns(lags)), 0.0)
 

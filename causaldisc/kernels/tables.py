@@ -118,6 +118,8 @@ def tabulate(codes: Any, room: Any, walk: Any, x: Any, y: Any) -> None:
     last = walk.chosen[size - 1] if size > 0 else x
     if size > 0 and total <= space:
         total *= codes.levels[last]
+    if total == 0:
+        return  # a column of nothing but missing values
     if total > space:
         _by_sorting(codes.columns, codes.weights, codes.strata, room, walk.chosen[:size], x, y)
         return
