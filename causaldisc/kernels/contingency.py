@@ -18,7 +18,19 @@ from causaldisc.kernels.inner import inner
 from causaldisc.kernels.levels import MAX_LEVELS, count_levels
 from causaldisc.kernels.separation import Neighbours
 from causaldisc.kernels.subsets import LARGE, begin, next_set, record, walk_over
-from causaldisc.kernels.tables import CEILING, CHI, FREEDOM, LIKELIHOOD, MISSING, ROWS, Codes, number_pair, room_for, tabulate
+from causaldisc.kernels.tables import (
+    CEILING,
+    CHI,
+    FREEDOM,
+    LIKELIHOOD,
+    MISSING,
+    ROWS,
+    Codes,
+    number_pair,
+    room_for,
+    sorting_for,
+    tabulate,
+)
 
 _LOG_10 = math.log(10.0)
 
@@ -120,8 +132,8 @@ class Contingency:
         low, high = sizes
         pairs = np.ascontiguousarray(pairs)  # one layout, so that one signature is compiled
         room, walk = room_for(self.codes, high), walk_over(len(self.cause), high)
-        level = self.critical, self.likelihood
-        return judge(self.codes, self.cause, *level, room, walk, *neighbours, pairs, low, high, first, *results)
+        level, sorting = (self.critical, self.likelihood), sorting_for(self.codes, high, room.space)
+        return judge(self.codes, self.cause, *level, room, sorting, walk, *neighbours, pairs, low, high, first, *results)
 
     def log_p(self, statistic: np.ndarray) -> np.ndarray:
         """Return the natural logarithm of the p-values that belong to statistics."""
@@ -146,16 +158,16 @@ def _distinct(columns: np.ndarray, strata: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 @kernel(nogil=True)
-def _judge(codes, cause, critical, likelihood, room, walk, flat, starts, pairs, low, high, first, found, holding, best):
+def _judge(codes, cause, critical, likelihood, room, sorting, walk, flat, starts, pairs, low, high, first, found, holding, best):
     """Fill in the results pair by pair, sizes ascending."""
     neighbours, results = (flat, starts), (found, holding, best)
     made = 0
     for k in range(len(pairs)):
-        x, y = pairs[k]
+        x, y = pairs[k, 0], pairs[k, 1]
         number_pair(codes, room, x, y)
         begin(walk, low)
         while next_set(walk, cause, neighbours, x, y, high):
-            tabulate(codes, room, walk, x, y)
+            tabulate(codes, room, sorting, walk, x, y)
             if room.sums[ROWS] == 0.0:
                 continue
             statistic, strength = _verdict(room.sums, likelihood)
@@ -170,5 +182,6 @@ def _verdict(sums: Any, likelihood: Any) -> Any:
     """-log10 of the p-value, and Cramér's V."""
     chi, ceiling = sums[CHI], sums[CEILING]
     log = log_p(sums[LIKELIHOOD] if likelihood else chi, sums[FREEDOM])
-    strength = math.sqrt(min(chi / ceiling, 1.0)) if ceiling > 0.0 else 0.0
-    return max(-log / _LOG_10, 0.0), strength
+    strength = math.sqrt(chi / ceiling) if ceiling > 0.0 else 0.0
+    statistic = -log / _LOG_10
+    return statistic if statistic > 0.0 else 0.0, strength if strength < 1.0 else 1.0

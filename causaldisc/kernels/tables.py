@@ -50,9 +50,6 @@ class Room(NamedTuple):
     cells : int32[C], counts of all tables; a table of x by y stands together.
     margins : float64[2, 256], sums of rows and columns of a table.
     sums : float64[5], over the tables: χ², G², degrees of freedom, the largest χ² that tables of their size can have, rows.
-    order : int32[2, T], rows sorted by stratum, and room for sorting.
-    tally : int64[L], counts for sorting.
-    local : int64[2, 256], levels of x and y seen in a stratum.
     space : cells that may be counted without sorting.
     """
 
@@ -61,10 +58,22 @@ class Room(NamedTuple):
     cells: np.ndarray
     margins: np.ndarray
     sums: np.ndarray
+    space: int
+
+
+class Sorting(NamedTuple):
+    """Where rows are sorted when the tables together are too large.
+
+    Attributes
+    ----------
+    order : int32[2, T], rows sorted by stratum, and room for sorting.
+    tally : int64[L], counts for sorting.
+    local : int64[2, 256], levels of x and y seen in a stratum.
+    """
+
     order: np.ndarray
     tally: np.ndarray
     local: np.ndarray
-    space: int
 
 
 def room_for(codes: Codes, high: int) -> Room:
@@ -77,11 +86,17 @@ def room_for(codes: Codes, high: int) -> Room:
         np.empty(max(2 * space, 256 * 256), np.int32),
         np.empty((2, 256)),
         np.empty(5),
-        np.empty((2, rows), np.int32),
-        np.empty(max(codes.layers, 256) + 1, np.int64),
-        np.empty((2, 256), np.int64),
         space,
     )
+
+
+def sorting_for(codes: Codes, high: int, space: int) -> Sorting | None:
+    """Return room for sorting, or None where no tables given ``high`` conditions need it: with it a larger kernel is compiled."""
+    cells = codes.layers * math.prod(sorted(codes.levels.tolist())[-(high + 2) :])
+    if cells <= space:
+        return None
+    rows = len(codes.weights)
+    return Sorting(np.empty((2, rows), np.int32), np.empty(max(codes.layers, 256) + 1, np.int64), np.empty((2, 256), np.int64))
 
 
 @inner
@@ -100,11 +115,12 @@ def number_pair(codes: Any, room: Any, x: Any, y: Any) -> None:
 
 
 @inner
-def tabulate(codes: Any, room: Any, walk: Any, x: Any, y: Any) -> None:
-    """Fill in ``room.sums`` of x and y given the present set of a walk."""
+def tabulate(codes: Any, room: Any, sorting: Any, walk: Any, x: Any, y: Any) -> None:
+    """Fill in ``room.sums`` of x and y given the present set of a walk; ``sorting`` is None where no tables are too large."""
     size, space = walk.at[SIZE], room.space
     stride = room.strides[0]
-    for a in range(min(walk.at[CHANGED], size - 1), size - 1):
+    begin = walk.at[CHANGED] if walk.at[CHANGED] < size - 1 else size - 1
+    for a in range(begin, size - 1):
         z = walk.chosen[a]
         stride = room.strides[a]
         if stride <= space:
@@ -114,20 +130,24 @@ def tabulate(codes: Any, room: Any, walk: Any, x: Any, y: Any) -> None:
             _refine(room.numbers[a], codes.columns[z], room.strides[a], room.numbers[a + 1])
     for a in range(len(room.sums)):
         room.sums[a] = 0.0
-    total = room.strides[max(size - 1, 0)]
+    deepest = size - 1 if size > 0 else 0
+    total = room.strides[deepest]
     last = walk.chosen[size - 1] if size > 0 else x
     if size > 0 and total <= space:
         total *= codes.levels[last]
     if total == 0:
         return  # a column of nothing but missing values
-    if total > space:
-        _by_sorting(codes.columns, codes.weights, codes.strata, room, walk.chosen[:size], x, y)
-        return
+    if sorting is not None:  # noqa: SIM102 - a branch by itself, so that it is compiled only where it is needed
+        if total > space:
+            _by_sorting(codes, room, sorting, walk.chosen, size, x, y)
+            return
     step = room.strides[size - 1] if size > 0 else 0
-    _count(room.numbers[max(size - 1, 0)], codes.columns[last], step, codes.weights, room.cells, total)
+    _count(room.numbers[deepest], codes.columns[last], step, codes.weights, room.cells, total)
     levels_x, levels_y = codes.levels[x], codes.levels[y]
-    for start in range(0, total, levels_x * levels_y):
+    start = 0 * total
+    while start < total:
         _add_table(room.cells, room.margins, room.sums, start, levels_x, levels_y)
+        start += levels_x * levels_y
 
 
 @inner
@@ -193,22 +213,23 @@ def _add_table(cells: Any, margins: Any, sums: Any, start: Any, levels_x: Any, l
     sums[CHI] += chi
     sums[LIKELIHOOD] += 2.0 * likelihood
     sums[FREEDOM] += (rows - 1.0) * (columns - 1.0)
-    sums[CEILING] += total * (min(rows, columns) - 1.0)
+    sums[CEILING] += total * ((rows if rows < columns else columns) - 1.0)
 
 
 @inner
-def _by_sorting(columns: Any, weights: Any, strata: Any, room: Any, given: Any, x: Any, y: Any) -> None:
+def _by_sorting(codes: Any, room: Any, sorting: Any, given: Any, size: Any, x: Any, y: Any) -> None:
     """Fill in the sums by one table after the other, each of the levels in its stratum alone."""
-    order, cells, local_x, local_y = room.order[0], room.cells, room.local[0], room.local[1]
+    columns, weights, strata = codes.columns, codes.weights, codes.strata
+    order, cells, local_x, local_y = sorting.order[0], room.cells, sorting.local[0], sorting.local[1]
     column_x, column_y = columns[x], columns[y]
-    rows = _sort(columns, strata, order, room.order[1], room.tally, given, column_x, column_y)
+    rows = _sort(columns, strata, order, sorting.order[1], sorting.tally, given, size, column_x, column_y)
     room.sums[ROWS] = rows
     begin = np.int64(0)
     for t in range(1, rows + 1):
         if t < rows:
             same = strata[order[t - 1]] == strata[order[t]]
-            for z in given:
-                same = same and columns[z, order[t - 1]] == columns[z, order[t]]
+            for a in range(size):
+                same = same and columns[given[a], order[t - 1]] == columns[given[a], order[t]]
             if same:
                 continue
         levels_x = _local_levels(column_x, order, local_x, begin, t)
@@ -224,25 +245,27 @@ def _by_sorting(columns: Any, weights: Any, strata: Any, room: Any, given: Any, 
 
 
 @inner
-def _sort(columns: Any, strata: Any, order: Any, spare: Any, tally: Any, given: Any, column_x: Any, column_y: Any) -> Any:
+def _sort(
+    columns: Any, strata: Any, order: Any, spare: Any, tally: Any, given: Any, size: Any, column_x: Any, column_y: Any
+) -> Any:
     """Sort the rows in which all is recorded by stratum, one condition after the other; return how many there are."""
     count = np.int64(0)
     for t in range(len(order)):
         missing = column_x[t] == MISSING or column_y[t] == MISSING
-        for z in given:
-            missing = missing or columns[z, t] == MISSING
+        for a in range(size):
+            missing = missing or columns[given[a], t] == MISSING
         if not missing:
             order[count] = t
             count += 1
-    for a in range(len(given) + 1):
+    for a in range(size + 1):
         for b in range(len(tally)):
             tally[b] = 0
         for t in range(count):
-            tally[(np.int64(columns[given[a], order[t]]) if a < len(given) else np.int64(strata[order[t]])) + 1] += 1
+            tally[(np.int64(columns[given[a], order[t]]) if a < size else np.int64(strata[order[t]])) + 1] += 1
         for b in range(1, len(tally)):
             tally[b] += tally[b - 1]
         for t in range(count):
-            key = np.int64(columns[given[a], order[t]]) if a < len(given) else np.int64(strata[order[t]])
+            key = np.int64(columns[given[a], order[t]]) if a < size else np.int64(strata[order[t]])
             spare[tally[key]] = order[t]
             tally[key] += 1
         for t in range(count):
