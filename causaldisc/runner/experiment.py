@@ -162,6 +162,8 @@ def run(
     known = {cell.key: _known(store, cell.key, status) for cell in ready}
     todo = [] if status else _todo(ready, known, shared["cache"])
     known |= (_compute(todo, store, multirun) if todo else {}) | waiting
+    for cell in ready if resume else ():  # by now whoever was killed with a claim in hand is long gone
+        store.tidy(cell.key)
     result = Result(tuple(found), tuple(known[cell.key] for cell in found), store, multirun, status, studies=studies)
     if status:
         return result
