@@ -18,6 +18,8 @@ _BEAT_SECONDS = 20.0
 # A holder on another machine can only be heard of by the age of its file, on a clock that may not be ours.
 _SILENCE_SECONDS = 180.0
 NAME = "running.json"
+# A claim is drafted in no time; what is older was left by somebody who was killed over it.
+_DRAFT_SECONDS = 2.0
 
 
 @contextmanager
@@ -58,11 +60,14 @@ def is_held(folder: Path) -> bool:
 
 
 def tidy(folder: Path) -> None:
-    """Clear away the claim of somebody who is gone."""
+    """Clear away the claim of somebody who is gone, and what was to become one."""
     path = folder / NAME
+    for draft in folder.glob(f".{NAME}.*"):
+        if _age(draft) > _DRAFT_SECONDS:
+            draft.unlink(missing_ok=True)
     if path.exists() and not is_held(folder):
         # Renamed first, so that of two who find it stale one alone clears it away.
-        stale = path.with_name(f".{NAME}.{socket.gethostname()}.{os.getpid()}.{threading.get_ident()}")
+        stale = _beside(path)
         with suppress(OSError):
             path.rename(stale)
             stale.unlink()
@@ -70,17 +75,19 @@ def tidy(folder: Path) -> None:
 
 def _take(path: Path) -> bool:
     tidy(path.parent)
+    draft = _beside(path)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        draft.write_text(json.dumps(_ourselves()), encoding="utf-8")
+        os.link(draft, path)  # whole or not at all, and only where there is none: a killed writer leaves no half of a claim
     except FileExistsError:
         return False
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-            json.dump(_ourselves(), handle)
-    except OSError:  # a full disk: an empty claim would keep everybody out
-        path.unlink(missing_ok=True)
-        raise
+    finally:
+        draft.unlink(missing_ok=True)
     return True
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{NAME}.{socket.gethostname()}.{os.getpid()}.{threading.get_ident()}")
 
 
 def _ourselves() -> dict[str, Any]:
