@@ -30,7 +30,7 @@ class Trial:
 
 
 class Study:
-    """The trials of one setting; the same setting gets the same trials, wherever and in how many sittings they are run.
+    """The trials of one setting; the same setting gets the same trials, wherever and in how many goes they are run.
 
     Trees of Parzen estimators (Bergstra et al. 2011), the first trial being the defaults.
     """
