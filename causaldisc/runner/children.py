@@ -116,7 +116,8 @@ class Template:
             [sys.executable, "-P", "-m", "causaldisc.runner.template", address],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            env={**os.environ, **PINNED, "PYTHONPATH": path},
+            # All that a child makes for a while lies in the template's own folder, so that it goes with the template.
+            env={**os.environ, **PINNED, "PYTHONPATH": path, "TMPDIR": folder.name},
             start_new_session=True,
         )
         template = cls(address, process, folder)
