@@ -132,7 +132,7 @@ def _check_levels(telemetry: Telemetry) -> None:
     worst = int(np.argmax(levels))
     if levels[worst] > MAX_LEVELS:
         raise InputError(
-            f"`test` must be fisher_z for columns of many values, got {levels[worst]} of {telemetry.names[worst]}; "
+            f"pc.test must be fisher_z for columns of many values, got {levels[worst]} of {telemetry.names[worst]}; "
             f"valid for chi2 and g2: at most {MAX_LEVELS} a column"
         )
 

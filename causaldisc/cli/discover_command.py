@@ -93,11 +93,14 @@ def text(found: Discovery, where: str) -> str:
         lines.append(
             f"groups of near-duplicate columns: {len(duplicates)} ({_some([' = '.join(map(str, g)) for g in duplicates])})"
         )
+    dependent = report.get("dependent_columns") or []
+    if dependent:
+        lines.append(f"columns that others determine: {len(dependent)} ({_some(dependent)})")
     for key, value in report.items():
         if key in _MEANING and value:
             figure = f"{value:.3g}" if isinstance(value, float) else value
             lines.append(f"{key.replace('_', ' ')}: {figure} ({_MEANING[key]})")
-        elif value and isinstance(value, int | float | str) and key not in ("rows", "columns", "missing_share"):
+        elif value and isinstance(value, int | float | str) and key not in ("rows", "columns", "missing_share", "rank"):
             lines.append(
                 f"{key.replace('_', ' ')}: {value:.6g}" if isinstance(value, float) else f"{key.replace('_', ' ')}: {value}"
             )
