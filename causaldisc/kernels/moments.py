@@ -6,6 +6,7 @@ Arrays in, arrays out. Everything here is unchanged by the scale and the offset 
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -155,11 +156,9 @@ def dependent(R: np.ndarray, tolerance: float = 1e-8) -> tuple[int, list[int]]:
     >>> dependent(R)[0]
     2
     """
-    try:
+    with suppress(np.linalg.LinAlgError):  # raised by a matrix of lower rank, which is what the rest is for
         if np.square(np.diag(np.linalg.cholesky(R))).min(initial=1.0) > tolerance:
             return len(R), []
-    except np.linalg.LinAlgError:
-        pass
     from scipy.linalg import get_lapack_funcs
 
     pivoted_cholesky: Any = get_lapack_funcs("pstrf", (R,))

@@ -41,7 +41,7 @@ def test_what_an_algorithm_declares_can_be_built(name):
     for parameter_name, where in searchable(cls).items():
         ends = where.values if isinstance(where, Options) else (where.low, where.high)
         for value in ends:
-            algorithms.build(name, {parameter_name: value})
+            assert getattr(algorithms.build(name, {parameter_name: value}), parameter_name) == value
 
 
 @pytest.mark.parametrize(
