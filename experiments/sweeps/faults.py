@@ -178,7 +178,9 @@ def _on_a_small_disk(args: argparse.Namespace) -> int:
     if shutil.which("unshare") is None or subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
         sys.stderr.write("no leave to mount a file system here\n")
         return 77
-    return subprocess.run([*unshare, "sh", "-c", script, folder, *again], check=False).returncode
+    status = subprocess.run([*unshare, "sh", "-c", script, folder, *again], check=False).returncode
+    Path(folder).rmdir()  # the mount was gone with its name space
+    return status
 
 
 if __name__ == "__main__":
