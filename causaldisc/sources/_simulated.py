@@ -17,7 +17,7 @@ from causaldisc.core.parameters import values_of
 from causaldisc.core.plugins import Source, System
 from causaldisc.core.prior import ExpertPrior
 from causaldisc.core.telemetry import Telemetry
-from causaldisc.sources._sortability import var_sortability
+from causaldisc.sources._sortability import r2_sortability, var_sortability
 from causaldisc.sources._streams import check_seed, stream
 
 if TYPE_CHECKING:
@@ -68,7 +68,10 @@ class SimulatedSystem(System):
 
     def notes(self, states: np.ndarray) -> dict[str, Any]:
         """Return JSON-ready facts about the data."""
-        return {"var_sortability": var_sortability(states, self.truth)}
+        return {
+            "var_sortability": var_sortability(states, self.truth),
+            "r2_sortability": r2_sortability(states, self.truth),
+        }
 
     # -- the protocol ------------------------------------------------------------------------------------------------
 
