@@ -1,4 +1,4 @@
-"""YAML as plain data: no tags that run code, and no aliases, so that a small file cannot stand for a huge one."""
+"""YAML as plain data: no tags that run code, no aliases, so that a small file cannot stand for a huge one, no key twice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from causaldisc.core.errors import InputError
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader without anchors that are used again."""
+    """The safe loader without anchors that are used again, and without keys that silently win over an earlier one."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Refuse an alias where a node is expected."""
@@ -19,9 +19,19 @@ class _Loader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem="aliases (*name) are not read", problem_mark=event.start_mark)
         return super().compose_node(parent, index)
 
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a key that stands twice in one mapping; YAML forbids it, PyYAML keeps the last."""
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    raise yaml.MarkedYAMLError(problem=f"the key {key.value[:80]!r} twice", problem_mark=key.start_mark)
+                seen.add((key.tag, key.value))
+        return super().construct_mapping(node, deep)
+
 
 def load_yaml(text: str, where: str) -> Any:
-    """Parse YAML text; errors begin with ``where`` and take one line.
+    r"""Parse YAML text; errors begin with ``where`` and take one line.
 
     >>> load_yaml("a: [1, 2]", "here")
     {'a': [1, 2]}
@@ -29,6 +39,10 @@ def load_yaml(text: str, where: str) -> Any:
     Traceback (most recent call last):
     ...
     causaldisc.core.errors.InputError: here: must be YAML, got aliases (*name) are not read, line 1
+    >>> load_yaml("a: 1\na: 2", "here")
+    Traceback (most recent call last):
+    ...
+    causaldisc.core.errors.InputError: here: must be YAML, got the key 'a' twice, line 2
     """
     try:
         return yaml.load(text, Loader=_Loader)
