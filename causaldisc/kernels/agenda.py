@@ -1,0 +1,60 @@
+"""Agenda of a simulation: a binary heap of (time, code); equal times leave in the order in which they entered.
+
+A code holds the order of entry (36 bits), the kind of the event (4 bits) and its subject (24 bits).
+"""
+
+from __future__ import annotations
+
+from causaldisc.kernels.inner import inner
+
+SUBJECT_BITS, KIND_BITS = 24, 4
+SUBJECTS = 1 << SUBJECT_BITS
+_SUBJECT, _KIND = SUBJECTS - 1, (1 << KIND_BITS) - 1
+SIZE, SEQUENCE = 0, 1  # places in the registers
+
+
+@inner(forceinline=True, _nrt=False)
+def plan(times, codes, registers, time, kind, subject):
+    """Put an event on the agenda; ``times`` float[n] and ``codes`` int[n] must have room."""
+    code = (registers[SEQUENCE] << (SUBJECT_BITS + KIND_BITS)) | (kind << SUBJECT_BITS) | subject
+    registers[SEQUENCE] += 1
+    hole = registers[SIZE]
+    registers[SIZE] = hole + 1
+    while hole > 0:
+        above = (hole - 1) >> 1
+        if times[above] < time or (times[above] == time and codes[above] < code):
+            break
+        times[hole], codes[hole] = times[above], codes[above]
+        hole = above
+    times[hole], codes[hole] = time, code
+
+
+@inner(forceinline=True, _nrt=False)
+def drop_first(times, codes, registers):
+    """Take the earliest event off the agenda (it stands at place 0 before)."""
+    size = registers[SIZE] - 1
+    registers[SIZE] = size
+    time, code = times[size], codes[size]
+    hole, below = 0, 1
+    while below < size:
+        right = below + 1
+        if right < size and (times[right] < times[below] or (times[right] == times[below] and codes[right] < codes[below])):
+            below = right
+        if time < times[below] or (time == times[below] and code < codes[below]):
+            break
+        times[hole], codes[hole] = times[below], codes[below]
+        hole = below
+        below = 2 * hole + 1
+    times[hole], codes[hole] = time, code
+
+
+@inner(forceinline=True, _nrt=False)
+def kind_of(code):
+    """Kind of an event."""
+    return (code >> SUBJECT_BITS) & _KIND
+
+
+@inner(forceinline=True, _nrt=False)
+def subject_of(code):
+    """Subject of an event."""
+    return code & _SUBJECT
