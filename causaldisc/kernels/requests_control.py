@@ -251,5 +251,5 @@ def control(w, t):
         )
     for j in range(len(x.stream(w))):
         if x.stream(w)[j, x.STREAM_IDLE] == 1:
-            next_arrival(w, j, rate_of(w, j, tick), t, t + step)
-    later(w, t + step, x.CONTROL, 0)
+            next_arrival(w, j, rate_of(w, j, tick), t, (tick + 1) * step)
+    later(w, (tick + 1) * step, x.CONTROL, 0)

@@ -33,26 +33,41 @@ def sortability(criterion: np.ndarray, truth: CausalGraph) -> float:
     >>> sortability(np.array([1.0, 2.0, 2.0]), CausalGraph(["a", "b", "c"], [Edge("a", "b"), Edge("b", "c")]))
     0.8333333333333334
     """
-    edges = _directed(truth)
+    return share_rising(criterion, path_counts(directed_edges(truth)))
+
+
+def share_rising(criterion: np.ndarray, counts: np.ndarray) -> float:
+    """Return the share of the paths, float[N, N] of counts, along which a criterion rises; NaN without a path."""
     rising = criterion[None, :] > criterion[:, None] * (1 + 1e-9)
     falling = criterion[None, :] < criterion[:, None] * (1 - 1e-9)
     score = np.where(rising, 1.0, np.where(falling, 0.0, 0.5))
-    apart = ~np.eye(len(edges), dtype=bool)  # a path of a cyclic summary may come back to its beginning
-    counts, met = [], {}
-    paths, step = edges, edges.astype(np.float32)
-    for length in range(len(edges) - 1):
-        ends = paths & apart
-        if not ends.any():
+    total = counts.sum()
+    return float((counts * score).sum() / total) if total else float("nan")
+
+
+def path_counts(edges: np.ndarray) -> np.ndarray:
+    """Return float[N, N]: how many lengths from 1 to N - 1 a directed path (a walk) from i to another j can have.
+
+    >>> path_counts(np.array([[0, 1, 1], [0, 0, 1], [0, 0, 0]], dtype=bool)).astype(int).tolist()
+    [[0, 1, 2], [0, 0, 1], [0, 0, 0]]
+    """
+    n, parents = len(edges), [np.flatnonzero(column) for column in edges.T]
+    counts, met = np.zeros((n, n)), list[bytes]()
+    paths = np.array(edges.T)  # [j, i]: from i to j, at the length looked at
+    for length in range(n - 1):
+        if not paths.any():
             break
         state = np.packbits(paths).tobytes()
         if state in met:  # from here on the same sets of paths come round again
-            counts = _come_round(counts, met[state], len(edges) - 1)
+            period = met[met.index(state) :]
+            for k, again in enumerate(period):
+                counts += len(range(length + k, n - 1, len(period))) * _unpacked(again, n)
             break
-        met[state] = length
-        counts.append((float(score[ends].sum()), int(ends.sum())))
-        paths = (paths.astype(np.float32) @ step) > 0.5
-    total = sum(count for _, count in counts)
-    return sum(found for found, _ in counts) / total if total else float("nan")
+        met.append(state)
+        counts += paths
+        paths = np.stack([paths[p].any(axis=0) for p in parents])
+    np.fill_diagonal(counts, 0.0)  # a path of a cyclic summary may come back to its beginning
+    return counts.T
 
 
 def var_sortability(values: np.ndarray, truth: CausalGraph) -> float:
@@ -97,8 +112,8 @@ def explained(values: np.ndarray) -> np.ndarray:
     return explained_by_others(correlation(values)[0])
 
 
-def _directed(truth: CausalGraph) -> np.ndarray:
-    """bool[N, N] of the directed edges, lags collapsed; what a hidden variable joins has no order."""
+def directed_edges(truth: CausalGraph) -> np.ndarray:
+    """Return bool[N, N] of the directed edges, lags collapsed; what a hidden variable joins has no order."""
     matrix = np.zeros((len(truth.variables),) * 2, dtype=bool)
     for edge in truth.edges:
         if edge.is_directed and edge.source != edge.target:
@@ -106,7 +121,5 @@ def _directed(truth: CausalGraph) -> np.ndarray:
     return matrix
 
 
-def _come_round(counts: list[tuple[float, int]], start: int, length: int) -> list[tuple[float, int]]:
-    """Continue a list that repeats itself from ``start`` on, up to a length."""
-    period = len(counts) - start
-    return counts + [counts[start + (k - start) % period] for k in range(len(counts), length)]
+def _unpacked(state: bytes, n: int) -> np.ndarray:
+    return np.unpackbits(np.frombuffer(state, dtype=np.uint8), count=n * n).reshape(n, n)

@@ -8,7 +8,7 @@ import numpy as np
 
 from causaldisc.core.errors import InputError
 
-NOISES = ("gaussian", "uniform", "laplace", "exponential", "student")
+NOISES = ("gaussian", "uniform", "laplace", "exponential", "student", "heavy")
 
 
 def stream(seed: int, *labels: str | int) -> np.random.Generator:
@@ -31,7 +31,8 @@ def check_seed(seed: object) -> int:
 def draw_noise(kind: str, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Draw independent noise of mean 0 and variance 1.
 
-    ``student`` has 5 degrees of freedom; ``exponential`` is shifted to mean 0.
+    ``student`` has 5 degrees of freedom, ``heavy`` is Student's with 3, the fewest whole number with a variance, whose fourth
+    moment is infinite; ``exponential`` is shifted to mean 0.
 
     >>> bool(abs(draw_noise("laplace", stream(0), (20_000,)).std() - 1) < 0.05)
     True
@@ -46,4 +47,6 @@ def draw_noise(kind: str, rng: np.random.Generator, shape: tuple[int, ...]) -> n
         return rng.standard_exponential(shape) - 1.0
     if kind == "student":
         return rng.standard_t(5, shape) * np.sqrt(3 / 5)
+    if kind == "heavy":
+        return rng.standard_t(3, shape) * np.sqrt(1 / 3)
     raise InputError(f"noise must be a known distribution, got {kind!r}; valid: {', '.join(NOISES)}")

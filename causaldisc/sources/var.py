@@ -1,4 +1,12 @@
-"""var: a random stationary structural vector autoregression, linear or bent."""
+"""var: a random stationary structural vector autoregression, linear or bent.
+
+With ``sortability="level"`` neither variance nor R² tells the causal order, on average over seeds (95 % intervals over
+60 seeds, 1000 steps, degree 2; before: the natural system)::
+
+FIGURES
+
+    python experiments/sortability/levels.py
+"""
 
 from __future__ import annotations
 
@@ -8,17 +16,29 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from causaldisc.core.graph import CausalGraph, Edge
+from causaldisc.core.errors import InputError
+from causaldisc.core.graph import CausalGraph
 from causaldisc.core.intervention import Intervention
 from causaldisc.core.parameters import parameter
 from causaldisc.core.plugins import Source
-from causaldisc.sources._mechanisms import MECHANISMS, bend, signed_weights
-from causaldisc.sources._simulated import SimulatedSystem, set_trials
-from causaldisc.sources._streams import NOISES, draw_noise, stream
+from causaldisc.sources._mechanisms import MECHANISMS, signed_weights, temper
+from causaldisc.sources._random import (
+    RandomSystem,
+    discrete_parameter,
+    heteroscedastic_parameter,
+    hidden_parameter,
+    regimes_parameter,
+    sortability_parameter,
+)
+from causaldisc.sources._recursion import Recursion, Regime, dominating_radius, spectral_radius
+from causaldisc.sources._sortability import directed_edges
+from causaldisc.sources._streams import NOISES, draw_noise
+from causaldisc.sources._tilt import level, positions, r2_share
 
 _RADIUS = 0.9
 _WARM_UP = 200
 _PILOT_ROWS = 4000
+_CHAINS, _CHAIN_STEPS, _CHAIN_WARM_UP, _CHAIN_STRIDE = 250, 80, 40, 4  # pilot of the level: many short runs at once
 
 
 @dataclass(frozen=True)
@@ -27,8 +47,19 @@ class Var(Source):
 
     Links between different variables are drawn at random with the expected ``degree`` (in and out together); a share
     ``contemporaneous`` of them acts at lag 0, along a random order, the rest at a lag drawn uniformly; weights are uniform in
-    ±[0.25, 0.5]. Lagged weights are then shrunk, at lag l by r^l, until the spectral radius of the companion matrix is at most
-    0.9; a bent ``f`` is bounded besides. A step counts as a second.
+    ±[0.25, 0.5]. Pairs of ``feedback`` drive each other at lag 1 besides: x → y → x, a cycle of the summary graph. Lagged
+    weights are then shrunk, at lag l by r^l, until the spectral radius of the companion matrix is at most 0.9; a bent ``f`` is
+    bounded besides. A step counts as a second.
+
+    With ``heteroscedastic`` = h the variance of the noise is ``1 + h tanh(Σ v_ij,l x_i(t-l))`` over the same parents.
+    ``discrete`` variables are cut into 2 to 5 levels, 0, 1, … in the data. ``hidden`` variables, without memory of their own and
+    without links among themselves, are not shown: the truth is then the latent projection, in which lags along a chain add up,
+    with an arrow–arrow edge where a hidden variable is all that joins two columns. With ``regimes`` the weights are drawn anew
+    at random times, the graph stays. With regimes, discrete variables or a level, 0.9 bounds the radius of the largest
+    absolute weights of all regimes, so that no switching makes values grow.
+
+    With ``sortability="level"`` weights into later variables are larger or smaller than into earlier ones, just so far that
+    R²-sortability (of rows, by the summary graph) is 1/2 on a pilot run.
 
     >>> data = Var(n_variables=5, n_samples=300).system(seed=0).dataset()
     >>> data.telemetry.shape, data.truth.kind, data.truth.max_lag
@@ -49,131 +80,168 @@ class Var(Source):
     standardise: bool = parameter(True, "whether variables have mean 0 and variance 1")
     missing: float = parameter(0.0, "share of cells lost at random", low=0, high=0.95)
     trials: int = parameter(4, "held-out trials, each setting one variable", low=0, high=1000)
+    heteroscedastic: float = heteroscedastic_parameter()
+    discrete: float = discrete_parameter()
+    hidden: int = hidden_parameter()
+    regimes: int = regimes_parameter()
+    feedback: int = parameter(0, "pairs of variables that drive each other at lag 1", low=0, high=1000)
+    sortability: str = sortability_parameter()
 
     def system(self, seed: int) -> VarSystem:
-        """Return the system that a seed draws."""
+        """Return the system that a seed draws; raises InputError for more pairs of feedback than there are."""
+        if self.feedback > self.n_variables // 2:
+            raise InputError(
+                f"var.feedback must be at most half of n_variables, got {self.feedback}; valid: 0..{self.n_variables // 2}"
+            )
         return VarSystem(self, seed)
 
 
-class VarSystem(SimulatedSystem):
-    """One VAR: ``own`` float[N] weights of the own past, ``weights`` float[L + 1, N, N], ``[l, i, j]`` = i(t - l) → j(t)."""
+class VarSystem(RandomSystem):
+    """One VAR: ``own`` float[N] weights of the own past, ``weights`` float[L + 1, N, N], ``[l, i, j]`` = i(t - l) → j(t).
+
+    Both are those of the first regime.
+    """
 
     def __init__(self, source: Var, seed: int) -> None:
         """Draw links, weights and units; no noise of a run."""
-        super().__init__(source, seed)
+        n = source.n_variables + source.hidden
+        super().__init__(source, seed, n)
         self.options = source
-        n = source.n_variables
-        self.n_rows, self.missing, self.bounds = source.n_samples, source.missing, {}
-        rng = stream(self.seed, "var", "system")
-        self.own, self.weights, order = _draw(source, rng)
-        self.own, self.weights = _stabilise(self.own, self.weights)
-        self._levels = _levels(self.weights[0], order)
-        self.shift, self.scale = np.zeros(n), np.ones(n)
-        if source.standardise:
-            rows = _WARM_UP + _PILOT_ROWS
-            pilot = self._solve(draw_noise(source.noise, stream(self.seed, "var", "pilot"), (rows, n)), None)[_WARM_UP:]
-            self.shift, self.scale = pilot.mean(axis=0), pilot.std(axis=0)
+        own, weights, self.order = _draw(source, n, self._stream("system"))
+        self.hide(np.array(weights.any(axis=0)), source.hidden)
+        weights[:, self.hidden[:, None] & self.hidden[None, :]] = 0.0
+        self._feed_back(weights)
+        self.drawn = [self._regime(own, weights)]
+        for k in range(1, source.regimes):
+            self.drawn.append(self._redrawn(weights != 0, "regime", k))
+        self._take(self.drawn)
+        self.truth = self._truth()
+        self._settle()
         self.truth = self._truth()
 
     def states(self, interventions: Sequence[Intervention], rng: np.random.Generator) -> np.ndarray:
-        """Run the recursion: float[T, N] in the units of the data."""
-        noise = draw_noise(self.options.noise, rng, (_WARM_UP + self.n_rows, len(self.own)))
+        """Run the recursion: float[T, M] in the units of the data."""
+        noise = draw_noise(self.options.noise, rng, (_WARM_UP + self.n_rows, len(self.hidden)))
         held = np.full_like(noise, np.nan)
-        held[_WARM_UP:] = self.clamps(interventions) * self.scale + self.shift
-        return (self._solve(noise, held)[_WARM_UP:] - self.shift) / self.scale
-
-    def planned_trials(self, rng: np.random.Generator) -> list[Intervention]:
-        """Set random variables two standard deviations up or down in the second half of the run."""
-        return set_trials(self, self.options.trials, 2.0, rng)
+        held[_WARM_UP:] = self.held_values(interventions)
+        return self.in_units(self._run_recursion(noise[:, None], _WARM_UP, held)[_WARM_UP:, 0])
 
     def notes(self, states: np.ndarray) -> dict[str, Any]:
-        """Return what every simulator tells, and the spectral radius."""
-        return {**super().notes(states), "spectral_radius": spectral_radius(self.own, self.weights)}
+        """Return what every random system tells, and the largest spectral radius of its regimes."""
+        return {**super().notes(states), "spectral_radius": max(spectral_radius(r.own, r.weights) for r in self.regimes)}
 
-    def _solve(self, noise: np.ndarray, held: np.ndarray | None) -> np.ndarray:
-        """Step through time; within a step, through the levels of the lag-0 graph."""
-        mechanism, (depth, n, _) = self.options.mechanism, self.weights.shape
-        history = depth - 1
-        past = self.weights[:0:-1].reshape(-1, n)  # oldest lag first, as rows of the history stand
-        instant = [(level, self.weights[0][:, level].copy()) for level in self._levels[1:]]
-        holds = np.full_like(noise, np.nan) if held is None else held
-        fixed = set(np.nonzero(~np.isnan(holds))[0].tolist())
-        values = np.zeros((history + len(noise), n))
-        bent = values if mechanism == "linear" else bend(mechanism, values)
-        for row in range(len(noise)):
-            now = history + row
-            free = bent[row:now].reshape(-1) @ past + self.own * values[now - 1] + noise[row]
-            values[now] = _hold(free, holds[row]) if row in fixed else free
-            for level, weights in instant:
-                if bent is not values:
-                    bent[now] = bend(mechanism, values[now])
-                values[now, level] = free[level] + bent[now] @ weights
-                if row in fixed:
-                    values[now] = _hold(values[now], holds[row])
-            if bent is not values:
-                bent[now] = bend(mechanism, values[now])
-        return values[history:]
+    # -- drawing -----------------------------------------------------------------------------------------------------
+
+    def _feed_back(self, weights: np.ndarray) -> None:
+        """Let pairs of columns drive each other at lag 1, in place."""
+        rng = self._stream("feedback")
+        pairs = rng.permutation(self.observed)[: 2 * self.options.feedback].reshape(-1, 2)
+        for pair in (pairs, pairs[:, ::-1]):
+            weights[1, pair[:, 0], pair[:, 1]] = signed_weights(rng, 0.25, 0.5, (len(pair),))
+
+    def _redrawn(self, links: np.ndarray, *labels: str | int) -> Regime:
+        """Draw all weights of the same links anew."""
+        rng = self._stream(*labels)
+        weights = np.where(links, signed_weights(rng, 0.25, 0.5, links.shape), 0.0)
+        weights[0] = temper(weights[0])
+        return self._regime(_own(self.options, rng, len(self.hidden)), weights, *labels)
+
+    def _regime(self, own: np.ndarray, weights: np.ndarray, *labels: str | int) -> Regime:
+        """Add the weights in the scale of the noise; hidden variables have no memory."""
+        skew = None
+        if self.options.heteroscedastic:
+            signs = signed_weights(self._stream("skew", *labels), 0.5, 1.0, weights.shape)
+            parents = np.count_nonzero(weights, axis=(0, 1))
+            skew = np.where(weights != 0, signs, 0.0) / np.sqrt(np.maximum(parents, 1))
+        return Regime(np.where(self.hidden, 0.0, own), weights, skew)
+
+    def _take(self, drawn: Sequence[Regime]) -> None:
+        """Make stable what was drawn, and run by it from now on."""
+        switching = len(drawn) > 1 or self.counts.any() or self.options.sortability == "level"
+        radius = dominating_radius(drawn) if switching else spectral_radius(drawn[0].own, drawn[0].weights)
+        shrink = min(1.0, _RADIUS / max(radius, 1e-12))  # at lag l by r^l: every eigenvalue is multiplied by r
+        lags = (shrink ** np.arange(len(drawn[0].weights)))[:, None, None]
+        self.regimes = [Regime(r.own * shrink, r.weights * lags, r.skew) for r in drawn]
+        self.own, self.weights = self.regimes[0].own, self.regimes[0].weights
+        options = self.options
+        self.recursion = Recursion(self.regimes, self.order, options.mechanism, options.heteroscedastic)
+
+    # -- pilots ------------------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Fix by pilot runs what cannot be known before: the level, the levels of discrete variables, the units."""
+        options, n = self.options, len(self.hidden)
+        even = options.sortability == "level"
+        if even:
+            noise = draw_noise(options.noise, self._stream("level"), (_CHAIN_STEPS, _CHAINS, n))
+            links = self.weights != 0
+            place, seen = positions(links.any(axis=0) & ~np.eye(n, dtype=bool)), directed_edges(self.truth)
+
+            def measure(draw: int, tilt: float) -> float:
+                self._take(self._tilted(links, place, draw, tilt))
+                self._fit(noise, _CHAIN_WARM_UP)
+                rows = self._run_recursion(noise, _CHAIN_WARM_UP)[_CHAIN_WARM_UP::_CHAIN_STRIDE]
+                return r2_share(rows.reshape(-1, n)[:, self.observed], seen)
+
+            self._take(self._tilted(links, place, *level(measure, self._stream("level", "ties"))))
+            self._fit(noise, _CHAIN_WARM_UP)
+        if not (options.standardise or even or self.counts.any()):
+            self.fix_units(np.empty((0, n)), False, False)
+            return
+        noise = draw_noise(options.noise, self._stream("pilot"), (_WARM_UP + _PILOT_ROWS, n))[:, None]
+        if not even:
+            self._fit(noise, _WARM_UP)
+        self.fix_units(self._run_recursion(noise, _WARM_UP)[_WARM_UP:, 0], options.standardise, even)
+
+    def _tilted(self, links: np.ndarray, place: np.ndarray, draw: int, tilt: float) -> list[Regime]:
+        """Weaken (or strengthen) the weights into late variables."""
+        drawn = [self._redrawn(links, "level", draw, k) for k in range(len(self.drawn))] if draw else self.drawn
+        return [Regime(r.own, r.weights * np.exp(-0.5 * tilt * place), r.skew) for r in drawn]
+
+    def _fit(self, noise: np.ndarray, warm_up: int) -> None:
+        """Cut the discrete variables by a run float[T, C, N] in which they are continuous, then by one in which they are not."""
+        self.levels = [None] * len(self.levels)
+        for _ in range(2 if self.counts.any() else 0):
+            latents = np.empty_like(noise)
+            self._run_recursion(noise, warm_up, latents=latents)
+            for j in range(len(self.levels)):
+                self.fit_levels(j, latents[warm_up:, :, j].ravel())
+
+    def _run_recursion(
+        self, noise: np.ndarray, warm_up: int, held: np.ndarray | None = None, latents: np.ndarray | None = None
+    ) -> np.ndarray:
+        """float[T, C, N] of C runs at once, of which the warm-up is in the first regime; see :meth:`Recursion.run`."""
+        spans = [(k, warm_up + first, warm_up + last) for k, first, last in self.spans(len(noise) - warm_up)]
+        spans[0] = (0, 0, spans[0][2])
+        return self.recursion.run(noise, spans, held, self.levels, latents)
 
     def _truth(self) -> CausalGraph:
-        names = [f"x{k}" for k in range(len(self.own))]
-        linear = self.options.mechanism == "linear"
-        links = self.weights * self.scale[:, None] / self.scale[None, :]
-        edges = [Edge(names[j], names[j], 1, strength=float(self.own[j]), evidence=("truth",)) for j in np.flatnonzero(self.own)]
-        for lag, i, j in zip(*(axis.tolist() for axis in np.nonzero(self.weights)), strict=True):
-            edges.append(Edge(names[i], names[j], lag, strength=float(links[lag, i, j]) if linear else None, evidence=("truth",)))
-        return CausalGraph(names, edges, "lagged", self.options.max_lag, 1.0, {"source": "var"})
+        links = self.weights != 0
+        strength = {}
+        if len(self.regimes) == 1 and not self.counts.any():
+            if self.options.mechanism == "linear":
+                effects = self.weights * self.scale[:, None] / self.scale[None, :]
+                cells = zip(*(axis.tolist() for axis in np.nonzero(links)), strict=True)
+                strength = {(i, j, lag): float(effects[lag, i, j]) for lag, i, j in cells}
+            strength |= {(j, j, 1): float(self.own[j]) for j in np.flatnonzero(self.own).tolist()}
+        links[1] |= np.diag(self.own != 0)
+        return self.graph(links, strength, "lagged", self.options.max_lag)
 
 
-def _hold(values: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """Put in place what is held; NaN is free."""
-    return np.where(np.isnan(held), values, held)
-
-
-def spectral_radius(own: np.ndarray, weights: np.ndarray) -> float:
-    """Largest modulus of the eigenvalues of the companion matrix of a linear VAR; below 1 it is stationary.
-
-    >>> spectral_radius(np.array([0.5]), np.zeros((2, 1, 1)))
-    0.5
-    """
-    return float(np.abs(np.linalg.eigvals(_companion(own, weights))).max())
-
-
-def _companion(own: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Matrix of the reduced form, float[N L, N L]; column vectors stack the newest step first."""
-    lags, n = len(weights) - 1, len(own)
-    lagged = weights[1:].copy()
-    lagged[0] += np.diag(own)
-    unmix = np.linalg.inv(np.eye(n) - weights[0].T)
-    top = np.concatenate([unmix @ a.T for a in lagged], axis=1)
-    return np.concatenate([top, np.eye(n * (lags - 1), n * lags)])
-
-
-def _draw(source: Var, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _draw(source: Var, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw own weights, links and the causal order of lag 0."""
-    n, lags = source.n_variables, source.max_lag
+    lags = source.max_lag
     order = rng.permutation(n)
     rank = np.argsort(order)
     instant = (rng.random((n, n)) < source.contemporaneous * source.degree / max(n - 1, 1)) & (rank[:, None] < rank[None, :])
     lagged = (rng.random((n, n)) < (1 - source.contemporaneous) * source.degree / max(2 * (n - 1), 1)) & ~np.eye(n, dtype=bool)
     lag = rng.integers(1, lags + 1, (n, n))
     weights = np.zeros((lags + 1, n, n))
-    weights[0] = np.where(instant, signed_weights(rng, 0.25, 0.5, (n, n)), 0.0)
+    weights[0] = temper(np.where(instant, signed_weights(rng, 0.25, 0.5, (n, n)), 0.0))
     for step in range(1, lags + 1):
         weights[step] = np.where(lagged & (lag == step), signed_weights(rng, 0.25, 0.5, (n, n)), 0.0)
-    own = np.clip(source.autocorrelation * rng.uniform(0.7, 1.3, n), 0.0, _RADIUS)
-    return own, weights, order
+    return _own(source, rng, n), weights, order
 
 
-def _stabilise(own: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shrink weights at lag l by r^l, which multiplies every eigenvalue by r, until the radius is at most 0.9."""
-    shrink = min(1.0, _RADIUS / max(spectral_radius(own, weights), 1e-12))
-    return own * shrink, weights * (shrink ** np.arange(len(weights)))[:, None, None]
-
-
-def _levels(instant: np.ndarray, order: np.ndarray) -> list[np.ndarray]:
-    """Group variables so that lag-0 parents stand in an earlier group."""
-    depth = np.zeros(len(order), dtype=int)
-    for j in order:
-        parents = np.flatnonzero(instant[:, j])
-        depth[j] = depth[parents].max() + 1 if len(parents) else 0
-    return [np.flatnonzero(depth == d) for d in range(depth.max() + 1)]
+def _own(source: Var, rng: np.random.Generator, n: int) -> np.ndarray:
+    return np.clip(source.autocorrelation * rng.uniform(0.7, 1.3, n), 0.0, _RADIUS)

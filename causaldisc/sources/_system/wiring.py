@@ -12,7 +12,11 @@ import numpy as np
 from causaldisc.core.errors import InputError
 from causaldisc.sources._system.topology import Topology
 
-BOUNDS_S = tuple(float(f"{b:.3g}") for b in np.geomspace(0.001, 60.0, 30))
+# Upper bounds of the latency buckets in seconds: those that Prometheus clients use, and what lies between and around them.
+BOUNDS_S = (
+    *(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.35),
+    *(0.5, 0.75, 1.0, 1.5, 2.5, 3.5, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 120.0),
+)
 _MOST_CALLS = 1 << 21  # under way at once; beyond it a system is overloaded, not busy
 _ENDLESS = 1 << 40  # threads, queue places or connections that nobody counts
 
@@ -21,10 +25,11 @@ _ENDLESS = 1 << 40  # threads, queue places or connections that nobody counts
 class Physics:
     """What holds for a whole system; seconds and shares.
 
-    ``contention``: how much a fully used host slows its pods; ``restart_s``, ``startup_s``: until a killed pod answers again, until a
-    new one does; ``scale_every_s``, ``scale_target``, ``scale_down_s``: the autoscaler's look, the CPU share that it aims at, the calm
-    before it takes a pod away; ``warm_s``: time constant of a cache that fills; ``resend_s``: TCP's least retransmission time-out;
-    ``breaker_memory``, ``breaker_least``: weight of the newest answer in a breaker's share of failures, answers before it may open;
+    ``contention``: how much a fully used host slows its pods; ``restart_s``, ``startup_s``: until a killed pod answers again,
+    until a new one does; ``scale_every_s``, ``scale_target``, ``scale_down_s``: the autoscaler's look, the CPU share that it
+    aims at, the calm before it takes a pod away; ``warm_s``: time constant of a cache that fills; ``resend_s``: TCP's least
+    retransmission time-out; ``breaker_memory``, ``breaker_least``: weight of the newest answer in a breaker's share of
+    failures, answers before it may open;
     ``control_s``: time between two looks of everything slow.
     """
 
