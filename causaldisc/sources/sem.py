@@ -1,11 +1,7 @@
 """sem: independent rows of a random structural equation model over an Erdős–Rényi DAG.
 
-With ``sortability="level"`` neither variance nor R² tells the causal order, on average over seeds (95 % intervals over
-60 seeds, 1000 rows, degree 2; before: the natural system)::
-
-FIGURES
-
-    python experiments/sortability/levels.py
+With ``sortability="level"`` neither variance nor R² tells the causal order, on average over seeds: the figures stand in
+``experiments/sortability/README.md``, and ``experiments/sortability/levels.py`` finds them again.
 """
 
 from __future__ import annotations

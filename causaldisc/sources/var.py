@@ -1,11 +1,7 @@
 """var: a random stationary structural vector autoregression, linear or bent.
 
-With ``sortability="level"`` neither variance nor R² tells the causal order, on average over seeds (95 % intervals over
-60 seeds, 1000 steps, degree 2; before: the natural system)::
-
-FIGURES
-
-    python experiments/sortability/levels.py
+With ``sortability="level"`` neither variance nor R² tells the causal order, on average over seeds: the figures stand in
+``experiments/sortability/README.md``, and ``experiments/sortability/levels.py`` finds them again.
 """
 
 from __future__ import annotations
