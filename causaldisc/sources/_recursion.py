@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from causaldisc.sources._levels import Levels
+from causaldisc.sources._levels import Cuts, Levels
 from causaldisc.sources._mechanisms import bend
 
 
@@ -71,7 +71,7 @@ class Recursion:
         before = None if latents is None else np.empty_like(drawn)
         fixed = [] if held is None else np.flatnonzero(~np.isnan(held).all(axis=1)).tolist()
         holds = {row: held[row, self.place] for row in fixed} if held is not None else {}
-        cuts = [levels[j] for j in self.place.tolist()]
+        cuts = Cuts.of([levels[j] for j in self.place.tolist()])
         for k, first, last in spans:
             self._advance(k, range(first, last), values, bent, drawn, holds, cuts, before)
         if latents is not None and before is not None:
@@ -86,7 +86,7 @@ class Recursion:
         bent: np.ndarray,
         noise: np.ndarray,
         holds: dict[int, np.ndarray],
-        cuts: Sequence[Levels | None],
+        cuts: Cuts | None,
         before: np.ndarray | None,
     ) -> None:
         """Fill the steps of one regime, in place."""
@@ -113,11 +113,10 @@ class Recursion:
                     bent[:, now, group] = bend(self.mechanism, values[:, now, group])
 
 
-def _settled(found: np.ndarray, hold: np.ndarray | None, group: slice, cuts: Sequence[Levels | None]) -> np.ndarray:
+def _settled(found: np.ndarray, hold: np.ndarray | None, group: slice, cuts: Cuts | None) -> np.ndarray:
     """Cut what is discrete and put in place what is held."""
-    for c, cut in enumerate(cuts[group]):
-        if cut is not None:
-            found[:, c] = cut.cut(found[:, c])
+    if cuts is not None:
+        found = cuts.cut(found, group)
     return found if hold is None else np.where(np.isnan(hold[group]), found, hold[group])
 
 

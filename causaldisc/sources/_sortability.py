@@ -88,8 +88,8 @@ def var_sortability(values: np.ndarray, truth: CausalGraph) -> float:
 def r2_sortability(values: np.ndarray, truth: CausalGraph) -> float:
     """Sortability by R², the share of a variable's variance that a regression on all others of the same row explains.
 
-    A missing value costs the pairs that it is in. A constant column has R² 0; columns that others determine, and all columns
-    where there are no more rows than columns, have R² 1 and tie.
+    A missing value costs the pairs that it is in; pairs of fewer than four rows count as uncorrelated. A constant column has
+    R² 0; columns that others determine, and all columns where there are no more rows than columns, have R² 1 and tie.
 
     Parameters
     ----------

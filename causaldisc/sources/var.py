@@ -169,39 +169,46 @@ class VarSystem(RandomSystem):
         options, n = self.options, len(self.hidden)
         even = options.sortability == "level"
         if even:
-            noise = draw_noise(options.noise, self._stream("level"), (_CHAIN_STEPS, _CHAINS, n))
-            links = self.weights != 0
-            place, seen = positions(links.any(axis=0) & ~np.eye(n, dtype=bool)), directed_edges(self.truth)
-
-            def measure(draw: int, tilt: float) -> float:
-                self._take(self._tilted(links, place, draw, tilt))
-                self._fit(noise, _CHAIN_WARM_UP)
-                rows = self._run_recursion(noise, _CHAIN_WARM_UP)[_CHAIN_WARM_UP::_CHAIN_STRIDE]
-                return r2_share(rows.reshape(-1, n)[:, self.observed], seen)
-
-            self._take(self._tilted(links, place, *level(measure, self._stream("level", "ties"))))
-            self._fit(noise, _CHAIN_WARM_UP)
+            self._find_level()
+        if self.counts.any():
+            self._fit_levels(self._chains())
         if not (options.standardise or even or self.counts.any()):
             self.fix_units(np.empty((0, n)), False, False)
             return
         noise = draw_noise(options.noise, self._stream("pilot"), (_WARM_UP + _PILOT_ROWS, n))[:, None]
-        if not even:
-            self._fit(noise, _WARM_UP)
         self.fix_units(self._run_recursion(noise, _WARM_UP)[_WARM_UP:, 0], options.standardise, even)
+
+    def _find_level(self) -> None:
+        """Choose weights by which R²-sortability is 1/2 on many short runs."""
+        noise, n, links = self._chains(), len(self.hidden), self.weights != 0
+        place, seen = positions(links.any(axis=0) & ~np.eye(n, dtype=bool)), directed_edges(self.truth)
+
+        def measure(draw: int, tilt: float) -> float:
+            self._take(self._tilted(links, place, draw, tilt))
+            self._fit_levels(noise)
+            rows = self._run_recursion(noise, _CHAIN_WARM_UP)[_CHAIN_WARM_UP::_CHAIN_STRIDE]
+            return r2_share(rows.reshape(-1, n)[:, self.observed], seen)
+
+        self._take(self._tilted(links, place, *level(measure, self._stream("level", "ties"))))
+
+    def _chains(self) -> np.ndarray:
+        """Noise float[T, C, N] of many short runs."""
+        shape = (_CHAIN_STEPS, _CHAINS, len(self.hidden))
+        return draw_noise(self.options.noise, self._stream("pilot", "chains"), shape)
 
     def _tilted(self, links: np.ndarray, place: np.ndarray, draw: int, tilt: float) -> list[Regime]:
         """Weaken (or strengthen) the weights into late variables."""
         drawn = [self._redrawn(links, "level", draw, k) for k in range(len(self.drawn))] if draw else self.drawn
         return [Regime(r.own, r.weights * np.exp(-0.5 * tilt * place), r.skew) for r in drawn]
 
-    def _fit(self, noise: np.ndarray, warm_up: int) -> None:
-        """Cut the discrete variables by a run float[T, C, N] in which they are continuous, then by one in which they are not."""
+    def _fit_levels(self, noise: np.ndarray) -> None:
+        """Cut the discrete variables by runs in which they are continuous, then by runs in which they are not."""
         self.levels = [None] * len(self.levels)
         for _ in range(2 if self.counts.any() else 0):
             latents = np.empty_like(noise)
-            self._run_recursion(noise, warm_up, latents=latents)
+            self._run_recursion(noise, _CHAIN_WARM_UP, latents=latents)
             for j in range(len(self.levels)):
-                self.fit_levels(j, latents[warm_up:, :, j].ravel())
+                self.fit_levels(j, latents[_CHAIN_WARM_UP:, :, j].ravel())
 
     def _run_recursion(
         self, noise: np.ndarray, warm_up: int, held: np.ndarray | None = None, latents: np.ndarray | None = None
