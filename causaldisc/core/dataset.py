@@ -35,6 +35,8 @@ class Dataset:
     call_graph : ``nx.DiGraph`` of services, caller → callee, or None.
     prior : the expert's prior that comes with the source (call graph and its rules; never drawn from the truth).
     trials : held-out interventional trials; never shown to ``discover``.
+    truths : further truths by name, scored apart: what else a source knows of the system (see the source's documentation).
+    signals : file name → contents: the same run in other forms, such as traces and logs.
     service_truth : role → service-level graph, where only that is known (real systems).
     notes : JSON-ready facts about how it was made.
     """
@@ -47,6 +49,8 @@ class Dataset:
     trials: tuple[Trial, ...] = ()
     service_truth: Mapping[str, CausalGraph] | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
+    truths: Mapping[str, CausalGraph] = field(default_factory=dict)
+    signals: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def services(self) -> Mapping[str, CausalGraph]:

@@ -17,6 +17,7 @@ from causaldisc.core.parameters import values_of
 from causaldisc.core.plugins import Source, System
 from causaldisc.core.prior import ExpertPrior
 from causaldisc.core.telemetry import Telemetry
+from causaldisc.core.variables import Variable
 from causaldisc.sources._sortability import r2_sortability, var_sortability
 from causaldisc.sources._streams import check_seed, stream
 
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 class SimulatedSystem(System):
     """A system whose states follow known structural equations.
 
-    A subclass sets the attributes below in its constructor and gives :meth:`states`; noise is drawn before interventions are
-    looked at, so two runs with the same number differ only where an intervention reaches.
+    A subclass sets the attributes below in its constructor and gives :meth:`states`, or :meth:`values` as a whole; noise is
+    drawn before interventions are looked at, so two runs with the same number differ only where an intervention reaches.
 
     Attributes
     ----------
@@ -54,9 +55,19 @@ class SimulatedSystem(System):
 
     # -- what a subclass gives ---------------------------------------------------------------------------------------
 
-    @abstractmethod
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The columns of every run, in order."""
+        return self.truth.variables
+
+    def values(self, interventions: Sequence[Intervention], *purpose: str | int) -> np.ndarray:
+        """Return what is seen of a run before cells get lost, float[T, N]; ``purpose`` names the run and keys its noise."""
+        states = self.states(interventions, stream(self.seed, *purpose, "physics"))
+        return self.observe(states, stream(self.seed, *purpose, "scrape"))
+
     def states(self, interventions: Sequence[Intervention], rng: np.random.Generator) -> np.ndarray:
         """Return what happens, float[T, N] in column order; the number of draws must not depend on the interventions."""
+        raise NotImplementedError
 
     @abstractmethod
     def planned_trials(self, rng: np.random.Generator) -> list[Intervention]:
@@ -110,7 +121,7 @@ class SimulatedSystem(System):
         """
         if not isinstance(intervention, Intervention):
             raise InputError(f"interventions must be Intervention objects, got {type(intervention).__name__}")
-        services = {v.service for v in self.truth.variables}
+        services = {v.service for v in self.variables}
         if intervention.kind not in self.kinds:
             raise InputError(
                 f"intervention kind must be one that {self.source.name} knows, got {intervention.kind!r}; "
@@ -139,17 +150,19 @@ class SimulatedSystem(System):
 
     def clamps(self, interventions: Sequence[Intervention]) -> np.ndarray:
         """float[T, N]: the value that a row of a variable is set to, NaN where it is free; a later one wins."""
-        values = np.full((self.n_rows, len(self.truth.variables)), np.nan)
+        values = np.full((self.n_rows, len(self.variables)), np.nan)
+        column = {v.name: k for k, v in enumerate(self.variables)}
         for intervention in interventions:
             if intervention.kind == "set":
-                values[self.rows_of(intervention), self.truth.index[str(intervention.variable)]] = intervention.magnitude
+                values[self.rows_of(intervention), column[str(intervention.variable)]] = intervention.magnitude
         return values
 
     def _check_set(self, intervention: Intervention) -> None:
         name = str(intervention.variable)
-        if name not in self.truth.index:
-            raise InputError(f"intervention variable must be one of the system's, {_unknown(name, self.truth.names)}")
-        service = self.truth.variables[self.truth.index[name]].service
+        known = {v.name: v.service for v in self.variables}
+        if name not in known:
+            raise InputError(f"intervention variable must be one of the system's, {_unknown(name, list(known))}")
+        service = known[name]
         if intervention.target != service:
             raise InputError(
                 f"intervention target must be the service of {name!r}, got {intervention.target!r}; valid: {service}"
@@ -161,15 +174,17 @@ class SimulatedSystem(System):
     def _run(self, interventions: Sequence[Intervention], *labels: str | int, label: bool = True) -> Telemetry:
         resolved = [self.resolve(intervention) for intervention in interventions]
         purpose = (self.source.name, *labels)
-        states = self.states(resolved, stream(self.seed, *purpose, "physics"))
-        values = self.observe(states, stream(self.seed, *purpose, "scrape"))
+        return self._telemetry(self.values(resolved, *purpose), resolved if label else (), *purpose)
+
+    def _telemetry(self, values: np.ndarray, windows: Sequence[Intervention], *purpose: str | int) -> Telemetry:
+        """Lose cells at random, and put rows, columns and labels together."""
         lost = stream(self.seed, *purpose, "missing").random(values.shape) < self.missing
         lost[0] = False  # a column keeps at least one value
         return Telemetry(
             np.where(lost, np.nan, values),
-            self.truth.variables,
+            self.variables,
             np.arange(self.n_rows) * self.step_s,
-            windows=resolved if label else (),
+            windows=windows,
         )
 
 

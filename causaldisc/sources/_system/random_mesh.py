@@ -181,7 +181,7 @@ def _service(
 
 def _policy(rng: np.random.Generator) -> Policy:
     return Policy(
-        retries=int(rng.integers(0, 3)),
+        retries=int(rng.integers(0, 2)),
         breaker=0.5 if rng.random() < 0.7 else None,
         network_ms=round(float(np.exp(rng.uniform(np.log(0.3), np.log(1.5)))), 2),
     )
@@ -207,14 +207,14 @@ def _widen(topology: Topology, rng: np.random.Generator) -> Topology:
     usual, busy, open_ = usual_ms(topology), thread_use(topology), connection_use(topology)
     services = []
     for s in topology.services:
-        threads = max(16, _power_of_2(_WIDE * busy[s.name] * (s.threads or 1)))
+        threads = max(32, _power_of_2(_WIDE * busy[s.name] * (s.threads or 1)))
         services.append(replace(s, threads=threads, memory_per_thread=round(float(rng.uniform(0.2, 0.5)) / threads, 6)))
     policies = {}
     for edge, policy in topology.policies.items():
         slowest = max(usual[edge[1], o.name] for s in topology.services if s.name == edge[1] for o in s.operations)
-        patience = float(rng.uniform(6.0, 9.0)) * (slowest + policy.network_ms)
-        wide = max(16, _power_of_2(_WIDE * open_[edge] * (policy.connections or 1)))
-        policies[edge] = replace(policy, timeout_ms=float(math.ceil(max(100.0, patience))), connections=wide)
+        patience = float(rng.uniform(20.0, 30.0)) * (slowest + policy.network_ms)
+        wide = max(32, _power_of_2(_WIDE * open_[edge] * (policy.connections or 1)))
+        policies[edge] = replace(policy, timeout_ms=float(math.ceil(max(1000.0, patience))), connections=wide)
     return replace(topology, services=tuple(services), policies=policies)
 
 
