@@ -168,8 +168,8 @@ def release_core(w, r, t):
     s = x.replica(w)[r, x.SERVICE]
     wait = t - x.callf(w)[i, x.SINCE]
     x.deed(w)[s, x.WAITED_CORE] += wait
-    if wait > x.deed(w)[s, x.LONGEST_CORE]:
-        x.deed(w)[s, x.LONGEST_CORE] = wait
+    if wait >= x.settings(w)[x.LONG_S]:
+        x.deed(w)[s, x.LONG_CORES] += 1.0
     work(w, i, r, t)
 
 
@@ -349,8 +349,8 @@ def release_thread(w, r, t):
     s = x.replica(w)[r, x.SERVICE]
     wait = t - x.callf(w)[i, x.SINCE]
     x.deed(w)[s, x.WAITED_THREAD] += wait
-    if wait > x.deed(w)[s, x.LONGEST_WAIT]:
-        x.deed(w)[s, x.LONGEST_WAIT] = wait
+    if wait >= x.settings(w)[x.LONG_S]:
+        x.deed(w)[s, x.LONG_WAITS] += 1.0
     then(w, x.START, i)
 
 
@@ -391,10 +391,10 @@ def send(w, i, t):
 @inner(forceinline=True, _nrt=False)
 def watch(w, i, e, t):
     """Set the time-out of a call: the last of its pair's list, since all of a pair have the same."""
-    if not x.pairf(w)[e, x.TIMEOUT] < math.inf:
-        return
     deadline = t + x.pairf(w)[e, x.TIMEOUT]
     x.callf(w)[i, x.DEADLINE] = deadline
+    if not deadline < math.inf:
+        return
     tail = x.pair(w)[e, x.TIMED_TAIL]
     x.call(w)[i, x.EARLIER], x.call(w)[i, x.LATER] = tail, x.NONE
     x.pair(w)[e, x.TIMED_TAIL] = i
@@ -409,8 +409,8 @@ def watch(w, i, e, t):
 
 @inner(forceinline=True, _nrt=False)
 def unwatch(w, i, e):
-    """Take a call off its pair's list of time-outs."""
-    if not x.pairf(w)[e, x.TIMEOUT] < math.inf:
+    """Take a call off its pair's list of time-outs, if it is on it: the pair may have got or lost its time-out since."""
+    if not x.callf(w)[i, x.DEADLINE] < math.inf:
         return
     earlier, after = x.call(w)[i, x.EARLIER], x.call(w)[i, x.LATER]
     if earlier == x.NONE:
@@ -426,11 +426,11 @@ def unwatch(w, i, e):
 @inner(forceinline=True, _nrt=False)
 def hand_over_watch(w, i, g, e):
     """Put a call in another's place on its pair's list of time-outs."""
-    if not x.pairf(w)[e, x.TIMEOUT] < math.inf:
+    x.callf(w)[g, x.DEADLINE] = x.callf(w)[i, x.DEADLINE]
+    if not x.callf(w)[i, x.DEADLINE] < math.inf:
         return
     earlier, after = x.call(w)[i, x.EARLIER], x.call(w)[i, x.LATER]
     x.call(w)[g, x.EARLIER], x.call(w)[g, x.LATER] = earlier, after
-    x.callf(w)[g, x.DEADLINE] = x.callf(w)[i, x.DEADLINE]
     if earlier == x.NONE:
         x.pair(w)[e, x.TIMED_HEAD] = g
     else:
@@ -484,6 +484,7 @@ def learn(w, e, failed, t):
 def dispatch(w, i, e, t):
     """Send an awaited call over a connection of its pair; wait for one when all are in use."""
     watch(w, i, e, t)
+    x.callf(w)[i, x.SENT] = t  # it may give up before it is sent
     inside = x.pairf(w)[e, x.SET_POOL]
     if inside == inside:
         wait = (
@@ -510,6 +511,15 @@ def dispatch(w, i, e, t):
 
 
 @inner(forceinline=True, _nrt=False)
+def end_pool_wait(w, e, wait):
+    """Count a wait for a connection, at whose end the call was sent or given up."""
+    x.pair_deed(w)[e, x.WAITED_POOL] += wait
+    x.pair_deed(w)[e, x.POOLED] += 1.0
+    if wait >= x.settings(w)[x.LONG_S]:
+        x.pair_deed(w)[e, x.LONG_POOLS] += 1.0
+
+
+@inner(forceinline=True, _nrt=False)
 def release_connection(w, e, t):
     """Give a pair's connection to the next call in line that is still wanted, or close it."""
     while True:
@@ -523,11 +533,10 @@ def release_connection(w, e, t):
         if x.call(w)[i, x.STATE] == x.LOST:
             free(w, i)
             continue
-        wait = t - x.callf(w)[i, x.SINCE]
-        x.pair_deed(w)[e, x.WAITED_POOL] += wait
-        x.pair_deed(w)[e, x.POOLED] += 1.0
-        if wait > x.pair_deed(w)[e, x.LONGEST_POOL]:
-            x.pair_deed(w)[e, x.LONGEST_POOL] = wait
+        if x.callf(w)[i, x.DEADLINE] <= t:  # gives up at this very moment, so it is not sent
+            x.call(w)[i, x.STATE] = x.LOST
+            continue
+        end_pool_wait(w, e, t - x.callf(w)[i, x.SINCE])
         send(w, i, t)
         return
 

@@ -83,7 +83,7 @@ KNOBS = 17
     WAITED_THREAD,
     WAITED_CORE,
     WAITED_LOCK,
-    LONGEST_WAIT,
+    LONG_WAITS,
     REFUSED,
     UNSERVED,
     SKIPPED,
@@ -93,7 +93,7 @@ KNOBS = 17
     SPARED,
     WORKED,
     PAUSED,
-    LONGEST_CORE,
+    LONG_CORES,
 ) = range(14)
 SERVICE_DEEDS = 14
 
@@ -120,7 +120,7 @@ PAIR_FLOATS = 12
     CALLEE_SECONDS,
     BACKED_OFF,
     BROKE,
-    LONGEST_POOL,
+    LONG_POOLS,
     BLOCKED,
     SPOILT,
     FAILED_TRIES,
@@ -150,8 +150,9 @@ STREAM_NEED, STREAM_SINCE = range(2)
     BREAKER_LEAST,
     SNAPSHOT_EVERY,
     TRACE_SHARE,
-) = range(12)
-SETTINGS = 12
+    LONG_S,
+) = range(13)
+SETTINGS = 13
 
 # what a snapshot holds of a service
 (

@@ -2,8 +2,8 @@
 
 A system is built with time-outs, retries, breakers and lines of every kind; on a quiet day most of them do nothing. A mechanism is
 in the regime of a run when it made at least a share ``epsilon`` of what it works on: of the seconds of latency, of the calls, of the
-errors. A delay that only shifts when a call is made is there when it reaches a tenth of a scrape interval: what is much shorter than
-an interval is at once, and what is at once changes no count.
+errors. A delay that only shifts when a call is made is there when that share of the calls waits for a tenth of a scrape interval: what
+is much shorter than an interval is at once, and what is at once changes no count.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from causaldisc.sources._system.mechanisms import Read
 from causaldisc.sources._system.topology import Topology
 
-_LONG = 0.1  # share of a scrape interval from which a delay is told from none
+LONG = 0.1  # share of a scrape interval from which a delay is told from none
 
 
 @dataclass(frozen=True)
@@ -57,24 +57,25 @@ class Regime:
             return self._pair(word, name.split(" ")[-1], late, read.source.role)
         return self._service(word, name)
 
-    def longest_delay(self, word: str, name: str) -> float:
-        """Seconds that a mechanism held a call up: the longest for lines, the mean for the rest."""
+    def delayed(self, word: str, name: str) -> float:
+        """Share of the calls that a line held up for long; for what is no line, 1 if the mean delay is long, else 0."""
         from causaldisc.kernels import requests_world as x
 
         if "->" in name:
-            e = self._edge(name)
+            deed = self.pair_deed[self._edge(name)]
             if word == "line":
-                return float(self.pair_deed[e, x.LONGEST_POOL])
-            return self._ratio(self.pair_deed[e, x.CALLEE_SECONDS], self.pair_deed[e, x.SENT_CALLS])
+                return self._ratio(deed[x.LONG_POOLS], deed[x.SENT_CALLS])
+            return float(self._ratio(deed[x.CALLEE_SECONDS], deed[x.SENT_CALLS]) >= LONG * self.step_s)
         s = self.topology.index[name]
+        arrivals = self.service[s, x.ARRIVALS]
         if word in ("threads", "cores"):
-            return float(self.deed[s, x.LONGEST_WAIT if word == "threads" else x.LONGEST_CORE])
+            return self._ratio(self.deed[s, x.LONG_WAITS if word == "threads" else x.LONG_CORES], arrivals)
         column = {"locks": x.WAITED_LOCK, "slow": x.STRETCHED}.get(word)
-        return self._ratio(self.deed[s, column], self.service[s, x.ARRIVALS]) if column is not None else 0.0
+        return float(column is not None and self._ratio(self.deed[s, column], arrivals) >= LONG * self.step_s)
 
     def _long(self, rest: str) -> bool:
         word, _, name = rest.partition(" ")
-        return self.longest_delay(word, name.split(" ")[-1]) >= _LONG * self.step_s
+        return self.delayed(word, name.split(" ")[-1]) >= self.epsilon
 
     def _service(self, word: str, name: str) -> bool:
         from causaldisc.kernels import requests_world as x

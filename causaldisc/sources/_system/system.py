@@ -25,7 +25,7 @@ from causaldisc.sources._system.known import call_graph, known_to_expert
 from causaldisc.sources._system.mechanisms import Read, State, reads
 from causaldisc.sources._system.observe import Counters, Scrape, other_units, read_metrics, variable
 from causaldisc.sources._system.projection import hidden_causes, project, timed
-from causaldisc.sources._system.regime import Regime
+from causaldisc.sources._system.regime import LONG, Regime
 from causaldisc.sources._system.topology import Topology
 from causaldisc.sources._system.traffic import service_visits, usual_ms, visits
 from causaldisc.sources._system.users import neighbour_load, user_rates
@@ -166,6 +166,7 @@ class RequestSystem(SimulatedSystem):
             snapshot_every=every,
             spans=_SPANS if traced > 0 else 0,
             trace_share=traced,
+            long_s=LONG * self.step_s,
         )
         run = Run(self.topology, world, warm_ticks * self.control_s, self.control_s, every, self.n_rows, self.step_s, tuple(interventions))
         end = ticks * self.control_s

@@ -62,8 +62,7 @@ def plan_reply(w: Twin, ghost: Call, s: Service) -> None:
     held = s.latency_track.held
     if held is not None:
         due, rank = held.due(ghost.key, ghost.sent)
-        assert due is not None
-        w.plan_taped(max(w.now, due), rank, "reply", ghost)
+        w.plan_taped(due, rank, "reply", ghost)
     elif s.knobs.set_latency is not None:
         w.plan(max(w.now, ghost.sent + s.knobs.set_latency), "reply", ghost)
 
@@ -93,13 +92,13 @@ def admit(w: Twin, call: Call, s: Service, replica: Replica) -> None:
     if bounded:
         call.met |= track.bit
     if bounded and track.held is not None:
-        call.no_thread, call.state = True, "held"
+        call.no_thread = True
         due, rank = track.held.due(call.key, t)
         if due is None:
             call.failed = True
             w.then(answer, call)
         else:
-            w.plan_taped(due, rank, "begin", call)
+            w.give(due, rank, "begin", call)
     elif inside is not None:
         threads = s.threads * s.answering
         call.no_thread, call.state = True, "held"
@@ -163,8 +162,7 @@ def want_lock(w: Twin, call: Call, s: Service) -> None:
     call.met |= track.bit
     lock = s.locks[int(uniform(call.key, Draw.LOCK) * len(s.locks))]
     if track.held is not None:
-        call.no_lock = True
-        w.give(track.held.due(call.key, w.now), "core", want_core, call)
+        w.give(*track.held.due(call.key, w.now), "want_core", call)
         return
     track.asks(call.key, w.now)
     if lock.holder is None:
@@ -200,7 +198,7 @@ def want_core(w: Twin, call: Call) -> None:
     call.met |= track.bit
     if track.held is not None:
         call.no_core = True
-        w.give(track.held.due(place, t), "work", work, call)
+        w.give(*track.held.due(place, t), "work", call)
     elif s.knobs.set_cpu is not None:
         call.no_core, call.state = True, "work"
         call.met |= s.slow_track.bit
@@ -362,8 +360,8 @@ def dispatch(w: Twin, sub: Call, pair: Pair) -> None:
         track.looks_at(sub.path)
         sub.path |= track.bit
     if track is not None and track.held is not None:
-        sub.no_connection, sub.state = True, "held"
-        w.give(track.held.due(sub.key, t), "launch", launch, sub)
+        sub.no_connection = True
+        w.give(*track.held.due(sub.key, t), "launch", sub)
         return
     if inside is not None:
         sub.no_connection, sub.state = True, "held"
@@ -395,6 +393,8 @@ def release_connection(w: Twin, sub: Call, pair: Pair, path: int) -> None:
         track.loses(sub.key, w.now)
     while pair.line:
         following = pair.line.popleft()
+        if following.deadline <= w.now:
+            following.state = "lost"  # gives up at this very moment, so it is not sent
         if following.state != "lost":
             if track is not None:
                 track.gets(following.key, w.now, w.tracks.next_rank())
@@ -428,8 +428,8 @@ def send(w: Twin, sub: Call) -> None:
 
 def watch(w: Twin, sub: Call, pair: Pair) -> None:
     """Set the time-out of a call: the last of its pair's, since all of a pair have the same."""
-    if pair.timeout < math.inf:
-        sub.deadline = w.now + pair.timeout
+    sub.deadline = w.now + pair.timeout
+    if sub.deadline < math.inf:
         pair.watched[sub.key] = sub
         if len(pair.watched) == 1 and not pair.armed:
             pair.armed = True
@@ -439,26 +439,26 @@ def watch(w: Twin, sub: Call, pair: Pair) -> None:
 def hand_over_watch(call: Call, ghost: Call) -> None:
     """Put a ghost in a call's place among those that are watched."""
     assert call.outgoing is not None
-    if call.outgoing.pair.timeout < math.inf:
-        ghost.deadline = call.deadline
+    ghost.deadline = call.deadline
+    if call.deadline < math.inf:
         call.outgoing.pair.watched[call.key] = ghost
 
 
 def time_out(w: Twin, pair: Pair) -> None:
-    """Give up on a pair's calls whose time is over, and look again when the next one's is."""
-    while pair.watched:
-        sub = next(iter(pair.watched.values()))
-        if sub.deadline > w.now:
-            w.plan(sub.deadline, "timer", pair)
-            return
+    """Give up on a pair's call whose time is over, one an event, and look again when the next one's is."""
+    sub = next(iter(pair.watched.values()), None)
+    if sub is not None and sub.deadline <= w.now:
         del pair.watched[sub.key]
         ghost = stand_in(sub)
         ghost.failed = ghost.no_watch = True
-        if sub.state == "connection":
+        if sub.state in ("connection", "lost"):
             sub.state, ghost.no_connection = "lost", True
             pair.callee.traffic_track.looks_at(sub.path)
         w.then(answer, ghost)
-    pair.armed = False
+        sub = next(iter(pair.watched.values()), None)
+    pair.armed = sub is not None
+    if sub is not None:
+        w.plan(max(w.now, sub.deadline), "timer", pair)
 
 
 # -- the answer ----------------------------------------------------------------------------------------------------------
@@ -510,7 +510,7 @@ def reply(w: Twin, call: Call) -> None:
 
 def answer(w: Twin, call: Call) -> None:
     """A call's answer leaves: it is counted, and the caller that awaits it hears of it, to try again or to go on."""
-    s, t, failed, out = call.operation.service, w.now, call.failed, call.outgoing
+    s, failed, out = call.operation.service, call.failed, call.outgoing
     if call.state != "ghost":
         count(w, call, s)
         if s.errors_track.held is not None:
@@ -530,7 +530,6 @@ def answer(w: Twin, call: Call) -> None:
         release_connection(w, call, pair, call.path)
     if pair.trip < math.inf:
         learn(w, call, pair, failed)
-    call.sent = t
     if pair.retries > 0:
         call.path |= call.why
     if failed and call.attempt < pair.retries:

@@ -121,6 +121,7 @@ class Outgoing:
 class Pair:
     """One service's way of calling another; ``watched`` calls by key, the earliest deadline first."""
 
+    number: int
     caller: Service
     callee: Service
     retries: int
@@ -235,7 +236,6 @@ class Call:
     replayed: bool = False
     no_thread: bool = False
     no_core: bool = False
-    no_lock: bool = False
     no_connection: bool = False
     no_watch: bool = False
     replica: Replica | None = None
@@ -278,7 +278,7 @@ def build(
         for o in s.operations:
             writes = o.writes if s.locks else 0.0
             operations[s.name, o.name] = Operation(len(operations), services[s.name], o.work_ms / 1000.0, o.first, writes)
-    pairs = {edge: _pair(topology, edge, services, tracks) for edge in topology.edges}
+    pairs = {edge: _pair(topology, k, edge, services, tracks) for k, edge in enumerate(topology.edges)}
     number = 0
     for s in topology.services:
         for o in s.operations:
@@ -293,9 +293,12 @@ def _bounded(value: float | None, scale: float = 1.0) -> float:
     return math.inf if value is None else value / scale
 
 
-def _pair(topology: design.Topology, edge: tuple[str, str], services: Mapping[str, Service], tracks: Tracks) -> Pair:
+def _pair(
+    topology: design.Topology, number: int, edge: tuple[str, str], services: Mapping[str, Service], tracks: Tracks
+) -> Pair:
     policy, name = topology.policy_of(*edge), "->".join(edge)
     return Pair(
+        number=number,
         caller=services[edge[0]],
         callee=services[edge[1]],
         retries=policy.retries,

@@ -36,8 +36,8 @@ class Tape:
         number = key[0] if isinstance(key, tuple) else key
         return list(self.calls.values())[number % len(self.calls)]
 
-    def due(self, key: Any, asked: float) -> tuple[float | None, int]:
-        """When a call that asks now gets its turn, and the rank of that moment; None = refused."""
+    def due(self, key: Any, asked: float) -> tuple[Any, int]:
+        """When a call that asks now gets its turn, and the rank of that moment; infinity = never, None = refused."""
         found = self.of_call(key)
         if found is None:
             return asked, 0

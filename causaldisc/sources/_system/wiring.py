@@ -60,6 +60,7 @@ def wire(
     spans: int = 0,
     trace_share: float = 0.0,
     log: int = 0,
+    long_s: float = math.inf,
 ) -> World:
     """Return the tables of a run at time 0.
 
@@ -71,6 +72,7 @@ def wire(
     visits, usual_s : (service, operation) → mean calls per users' request, and usual latency in seconds; for do() and surges.
     changes : (second, what, row, column, value), sorted by second: see ``KNOB``, ``PAIR_KNOB``, ``HOST_KNOB``.
     snapshot_every : seconds of control between two snapshots.
+    long_s : waits from this many seconds on are counted as long.
     spans, log : how many spans and events to keep at most.
     trace_share : share of the users' requests that are traced.
     """
@@ -84,7 +86,7 @@ def wire(
     pair_index = {p: k for k, p in enumerate(topology.edges)}
     visits, usual_s = visits or {}, usual_s or {}
 
-    op, opf, spec, specf, fan_out = _operations(topology, op_index, pair_index)
+    op, opf, spec, specf = _operations(topology, op_index, pair_index)
     pair, pairf = _pairs(topology)
     service, servicef, replica, replicaf, lock = _services(topology, hosts, visits, usual_s)
     stream, entry_op, entry_upto = _streams(topology, op_index, visits)
@@ -98,12 +100,12 @@ def wire(
     hostf[:, x.SET_LOAD] = np.nan
     rows = list(changes)
     snapshots = (ticks - 1) // snapshot_every + 1
-    room = 64 + 8 * fan_out + n
+    room = 64 + len(op) + len(spec)  # an event goes up at most one path of callers, which can all be at their last calls
     slots = 4 * room
     return World(
         registers=np.zeros(x.REGISTERS, np.int64),
         clock=np.array([0.0, physics.control_s]),
-        settings=_settings(physics, snapshot_every, trace_share),
+        settings=_settings(physics, snapshot_every, trace_share, long_s),
         times=np.zeros(2 * slots + len(pair) + len(stream) + 16),
         codes=np.zeros(2 * slots + len(pair) + len(stream) + 16, np.int64),
         todo=np.zeros(room, np.int64),
@@ -167,10 +169,13 @@ class World:
 
         Raises
         ------
-        InputError : more calls are under way at once than can be kept.
+        InputError : more calls are under way at once than can be kept; a time after the last second that has a rate.
         """
         from causaldisc.kernels.requests_run import DONE, run
 
+        end = len(self["rates"]) * self["clock"][1]
+        if not until <= end:
+            raise InputError(f"until must be at most {end:g} s, where the users' rates end, got {until:g}")
         while run(self.at, until) != DONE:
             self._enlarge()
 
@@ -198,16 +203,16 @@ class World:
         self.at = x.addresses(self.tables)
 
 
-def _settings(physics: Physics, snapshot_every: int, trace_share: float) -> np.ndarray:
+def _settings(physics: Physics, snapshot_every: int, trace_share: float, long_s: float) -> np.ndarray:
     kept = {f.name: float(getattr(physics, f.name)) for f in fields(physics)}
     order = "contention restart_s startup_s scale_every_s scale_target scale_down_s warm_s resend_s breaker_memory breaker_least"
     found = [kept[name] for name in order.split()]
     found[3] = max(1.0, round(kept["scale_every_s"] / kept["control_s"]))
-    return np.array([*found, float(snapshot_every), trace_share])
+    return np.array([*found, float(snapshot_every), trace_share, long_s])
 
 
-def _operations(topology: Topology, op_index: Mapping[Any, int], pair_index: Mapping[Any, int]) -> tuple[Any, Any, Any, Any, int]:
-    op, opf, spec, specf, fan_out = [], [], [], [], 1
+def _operations(topology: Topology, op_index: Mapping[Any, int], pair_index: Mapping[Any, int]) -> tuple[Any, ...]:
+    op, opf, spec, specf = [], [], [], []
     for s, service in enumerate(topology.services):
         for o in service.operations:
             first = len(spec)
@@ -217,13 +222,11 @@ def _operations(topology: Topology, op_index: Mapping[Any, int], pair_index: Map
                 specf.append((c.probability, c.hit))
             op.append((s, first, len(spec)))
             opf.append((o.work_ms / 1000.0, o.first, o.writes if service.locks else 0.0))
-            fan_out = max(fan_out, len(o.calls))
     return (
         np.array(op, np.int64).reshape(-1, 3),
         np.array(opf, float).reshape(-1, 3),
         np.array(spec, np.int64).reshape(-1, 5),
         np.array(specf, float).reshape(-1, 2),
-        fan_out,
     )
 
 
