@@ -50,24 +50,20 @@ def contention(w, r):
 
 @inner(_nrt=False)
 def weigh_hosts(w, tick):
-    """Share of each host's cores used in the second before, unseen neighbours included."""
+    """Share of each host's cores used in the second before, unseen neighbours included; a service's replicas share one host."""
     step = x.clock(w)[x.STEP]
     for h in range(len(x.hostf(w))):
         x.hostf(w)[h, x.HOST_LOAD] = x.background(w)[h * len(x.rates(w)) + tick] + x.hostf(w)[h, x.HOST_EXTRA]
     for s in range(len(x.service(w))):
         used = x.servicef(w)[s, x.CPU_USED] - x.servicef(w)[s, x.CPU_BEFORE]
         x.servicef(w)[s, x.CPU_BEFORE] = x.servicef(w)[s, x.CPU_USED]
-        up = x.service(w)[s, x.ANSWERING]
         set_to = x.knob(w)[s, x.SET_CPU]
         if set_to == set_to:
-            used = set_to * up * x.service(w)[s, x.CORES] * step
+            used = set_to * x.service(w)[s, x.ANSWERING] * x.service(w)[s, x.CORES] * step
         x.servicef(w)[s, x.CPU_SCALED] += used
-        if up == 0:
-            continue
-        for r in range(x.service(w)[s, x.FIRST_REPLICA], x.service(w)[s, x.LAST_REPLICA]):
-            h = x.replica(w)[r, x.HOST]
-            if x.replica(w)[r, x.UP] == 1 and h != x.NONE:
-                x.hostf(w)[h, x.HOST_LOAD] += used / up / (x.hostf(w)[h, x.HOST_CORES] * step)
+        h = x.replica(w)[x.service(w)[s, x.FIRST_REPLICA], x.HOST]
+        if h != x.NONE:
+            x.hostf(w)[h, x.HOST_LOAD] += used / (x.hostf(w)[h, x.HOST_CORES] * step)
     for h in range(len(x.hostf(w))):
         if x.hostf(w)[h, x.SET_LOAD] == x.hostf(w)[h, x.SET_LOAD]:
             x.hostf(w)[h, x.HOST_LOAD] = x.hostf(w)[h, x.SET_LOAD]
@@ -232,6 +228,7 @@ def turn_knobs(w, tick):
 def control(w, t):
     """Do all that is done once a second, then plan the next time."""
     tick, step = x.registers(w)[x.TICK], x.clock(w)[x.STEP]
+    following = (tick + 1) * step  # not t + step, whose rounding errors would add up to one look too many
     x.registers(w)[x.TICK] = tick + 1
     if tick % int(x.settings(w)[x.SNAPSHOT_EVERY]) == 0:
         snapshot(w, t)

@@ -15,10 +15,10 @@ from causaldisc.kernels.requests_calls import (
     arrive,
     attempt_call,
     begin,
+    end_pool_wait,
     fill,
     free,
     later,
-    release_connection,
     reply,
     segment_done,
     send,
@@ -55,30 +55,41 @@ def enter(w, j, t):
 
 
 @inner(forceinline=True, _nrt=False)
+def give_up(w, i, e, t):
+    """A call's time is over: its caller hears of a failure; one that waited for a connection is not sent any more."""
+    x.pair_deed(w)[e, x.TIMED_OUT] += 1.0
+    g = stand_in(w, i)
+    x.call(w)[g, x.FAILED] = 1
+    x.call(w)[g, x.FLAGS] |= x.NO_WATCH
+    state = x.call(w)[i, x.STATE]
+    if state == x.CONNECTION or state == x.LOST:
+        x.call(w)[g, x.FLAGS] |= x.NO_CONNECTION
+        x.callf(w)[g, x.SENT] = t
+        end_pool_wait(w, e, t - x.callf(w)[i, x.SINCE])
+    if state == x.CONNECTION:
+        x.call(w)[i, x.STATE] = x.LOST  # until its turn in the line
+    elif state == x.LOST:
+        free(w, i)  # its turn was at this moment
+    then(w, x.ANSWER, g)
+
+
+@inner(forceinline=True, _nrt=False)
 def time_out(w, e, t):
-    """Give up on a pair's calls whose time is over, and look again when the next one's is."""
-    while True:
-        i = x.pair(w)[e, x.TIMED_HEAD]
-        if i == x.NONE:
-            x.pair(w)[e, x.ARMED] = 0
-            return
-        if x.callf(w)[i, x.DEADLINE] > t:
-            later(w, x.callf(w)[i, x.DEADLINE], x.TIMER, e)
-            return
+    """Give up on a pair's call whose time is over, one an event, and look again when the next one's is."""
+    i = x.pair(w)[e, x.TIMED_HEAD]
+    if i != x.NONE and x.callf(w)[i, x.DEADLINE] <= t:
         after = x.call(w)[i, x.LATER]
         x.pair(w)[e, x.TIMED_HEAD] = after
         if after == x.NONE:
             x.pair(w)[e, x.TIMED_TAIL] = x.NONE
         else:
             x.call(w)[after, x.EARLIER] = x.NONE
-        x.pair_deed(w)[e, x.TIMED_OUT] += 1.0
-        g = stand_in(w, i)
-        x.call(w)[g, x.FAILED] = 1
-        x.call(w)[g, x.FLAGS] |= x.NO_WATCH
-        if x.call(w)[i, x.STATE] == x.CONNECTION:
-            x.call(w)[i, x.STATE] = x.LOST
-            x.call(w)[g, x.FLAGS] |= x.NO_CONNECTION
-        then(w, x.ANSWER, g)
+        give_up(w, i, e, t)
+        i = after
+    if i == x.NONE:
+        x.pair(w)[e, x.ARMED] = 0
+    else:
+        later(w, max(t, x.callf(w)[i, x.DEADLINE]), x.TIMER, e)
 
 
 @inner(_nrt=False)

@@ -1,7 +1,7 @@
 """Twin of the event loop: the same system as plain Python objects, one request at a time, bit for bit.
 
-``causaldisc.kernels.requests_run`` is fast; this is there to be read, and to ask what no table can answer: which state really looked at
-which, and what a system does while some of its states are held at what they did in another run.
+``causaldisc.kernels.requests_run`` is fast; this is there to be read, and to ask what no table can answer: which state really
+looked at which, and what a system does while some of its states are held at what they did in another run.
 """
 
 from __future__ import annotations
@@ -79,10 +79,12 @@ class Twin:
     Parameters
     ----------
     topology, rates, seed_key, physics, background, visits, usual_s, changes, snapshot_every, trace_share : as of ``wiring.wire``.
-    hold : states that do not live but are seen as on a tape, usually of another run's :meth:`tapes`. Calls that reach a service whose
-        ``traffic`` is held are answered as its ``latency`` and ``errors`` say, and the taped arrivals come instead, awaited by nobody.
+    hold : states that do not live but are seen as on a tape, usually of another run's :meth:`tapes`. Calls that reach a service
+        whose ``traffic`` is held are answered as its ``latency`` and ``errors`` say, and the taped arrivals come instead, awaited
+        by nobody.
 
-    ``log`` : (time, kind, key of the call or number of the stream or pair) of each event; ``snapshots``, ``spans`` : what was seen.
+    ``log`` : (time, kind, key of the call or number of the stream or pair) of each event; ``snapshots``, ``spans`` : what was
+    seen.
 
     >>> from causaldisc.sources._system.topology import Operation, Service, Topology
     >>> shop = Service("shop", (Operation("buy", 5.0),), cores=1)

@@ -576,7 +576,9 @@ def try_again(w: Twin, sub: Call) -> None:
     parent, out = sub.parent, sub.outgoing
     assert parent is not None and out is not None
     attempt = sub.attempt + 1
-    again = Call(child(parent.key, out.place * 64 + attempt), sub.operation, parent, out, attempt, attached=True, traced=sub.traced)
+    again = Call(
+        child(parent.key, out.place * 64 + attempt), sub.operation, parent, out, attempt, attached=True, traced=sub.traced
+    )
     again.parent_key, again.request_key = parent.key, parent.request_key
     again.path, again.why, again.state = sub.path, sub.why, "pause"
     wait = out.pair.backoff * 2.0 ** (attempt - 1) * (0.5 + uniform(again.key, Draw.BACKOFF))

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from causaldisc.sources._system.twin_draws import Draw, child, exponential
-from causaldisc.sources._system.twin_parts import Host, Service, Stream
+from causaldisc.sources._system.twin_parts import Service, Stream
 
 if TYPE_CHECKING:
     from causaldisc.sources._system.twin import Twin
@@ -170,8 +170,8 @@ def slow_down(s: Service, tick: int, contention: float) -> None:
         shared = 1.0 + contention * s.host.load * s.host.load
     slow = shared / (1.0 - s.knobs.throttle) if s.knobs.set_slow is None else s.knobs.set_slow
     seen = s.slow_track.second(tick, tuple((slow, r.pause_from, r.pause_to) for r in s.replicas))
-    for r, (r.slow, r.pause_from, r.pause_to) in zip(s.replicas, seen, strict=True):
-        pass
+    for r, found in zip(s.replicas, seen, strict=True):
+        r.slow, r.pause_from, r.pause_to = found
 
 
 def rate_of(w: Twin, stream: Stream, tick: int) -> float:

@@ -220,9 +220,9 @@ class Stream:
 class Call:
     """One call of an operation: where it is, what it owes to whom, and what it met on its way.
 
-    ``met``: the states that had a say in how far it is, since it reached its service. ``met_soon``: those of the calls that it waits
-    for. ``met_failing``: those that had a say in whether it fails. ``path``: the states of the caller's side that brought it here;
-    ``why``: those that had a say in whether its caller sees it fail.
+    ``met``: the states that had a say in how far it is, since it reached its service. ``met_soon``: those of the calls that it
+    waits for. ``met_failing``: those that had a say in whether it fails. ``path``: the states of the caller's side that brought it
+    here; ``why``: those that had a say in whether its caller sees it fail.
     """
 
     key: int
@@ -293,9 +293,7 @@ def _bounded(value: float | None, scale: float = 1.0) -> float:
     return math.inf if value is None else value / scale
 
 
-def _pair(
-    topology: design.Topology, number: int, edge: tuple[str, str], services: Mapping[str, Service], tracks: Tracks
-) -> Pair:
+def _pair(topology: design.Topology, number: int, edge: tuple[str, str], services: Mapping[str, Service], tracks: Tracks) -> Pair:
     policy, name = topology.policy_of(*edge), "->".join(edge)
     return Pair(
         number=number,

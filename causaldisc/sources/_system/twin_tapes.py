@@ -1,6 +1,6 @@
 """Tapes: what each state of a run did, so that another run can be told to see the same.
 
-Calls read states as they meet them, and carry along whose states they met since they reached their service; whoever then updates a
+Calls look at states as they meet them, and carry along which they met since they reached their service; whoever then updates a
 state knows from the call which others that update looked at. A set of states is a whole number with one bit a state.
 """
 
@@ -18,10 +18,10 @@ from causaldisc.sources._system.mechanisms import State
 class Tape:
     """What others can see of a state.
 
-    ``calls``: by the key of a call (of a call and a stretch of work for ``cores``). Lines give (asked, given, rank): when a call came,
-    when it had its place (infinity = never, None = refused), and the rank of that moment among all; ``latency`` (sent, answered, rank);
-    ``errors`` and ``breaker`` whether the call failed or was stopped. ``seconds``: by second of control. ``arrivals`` of ``traffic``:
-    (time, rank, key, operation, sent).
+    ``calls``: by the key of a call (of a call and a stretch of work for ``cores``). Lines give (asked, given, rank): when a call
+    came, when it had its turn (infinity = never, None = refused), and the rank of that moment among all; ``latency`` gives (sent,
+    answered, rank); ``errors`` and ``breaker`` whether the call failed or was stopped. ``seconds``: by second of control.
+    ``arrivals`` of ``traffic``: (time, rank, key, operation, sent).
     """
 
     calls: dict[Any, Any] = field(default_factory=dict)
