@@ -138,7 +138,7 @@ def kill(w, r):
 
 @inner(_nrt=False)
 def staff(w, s, t):
-    """Let as many replicas take calls as are ready, less those that a fault keeps down; those that go down by one fail their calls."""
+    """Let as many replicas take calls as are ready, less those that a fault keeps down; those that go down by it fail their calls."""
     first, last = x.service(w)[s, x.FIRST_REPLICA], x.service(w)[s, x.LAST_REPLICA]
     ready = x.service(w)[s, x.SIZE_READY]
     set_to = x.knob(w)[s, x.SET_REPLICAS]
@@ -228,7 +228,6 @@ def turn_knobs(w, tick):
 def control(w, t):
     """Do all that is done once a second, then plan the next time."""
     tick, step = x.registers(w)[x.TICK], x.clock(w)[x.STEP]
-    following = (tick + 1) * step  # not t + step, whose rounding errors would add up to one look too many
     x.registers(w)[x.TICK] = tick + 1
     if tick % int(x.settings(w)[x.SNAPSHOT_EVERY]) == 0:
         snapshot(w, t)
@@ -249,4 +248,4 @@ def control(w, t):
     for j in range(len(x.stream(w))):
         if x.stream(w)[j, x.STREAM_IDLE] == 1:
             next_arrival(w, j, rate_of(w, j, tick), t, (tick + 1) * step)
-    later(w, (tick + 1) * step, x.CONTROL, 0)
+    later(w, (tick + 1) * step, x.CONTROL, 0)  # not t + step, whose rounding errors would add up to one look too many

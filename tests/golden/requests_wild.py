@@ -45,15 +45,19 @@ PAIR_RANGES: dict[int, tuple[float, float, float]] = {
 HOST_RANGES: dict[int, tuple[float, float, float]] = {x.HOST_EXTRA: (0.0, 1.0, 0.0), x.SET_LOAD: (0.0, 2.0, NAN)}
 
 
+def _one(rng: np.random.Generator, *values: Any) -> Any:
+    return values[int(rng.integers(len(values)))]
+
+
 def _policy(rng: np.random.Generator) -> Policy:
     return Policy(
-        timeout_ms=rng.choice([None, 15.0, 40.0, 200.0]),
+        timeout_ms=_one(rng, None, 15.0, 40.0, 200.0),
         retries=int(rng.integers(0, 3)),
-        backoff_ms=float(rng.choice([0.0, 5.0, 20.0])),
-        connections=rng.choice([None, 1, 2, 4]),
-        breaker=rng.choice([None, 0.2, 0.5]),
-        open_ms=float(rng.choice([100.0, 700.0])),
-        network_ms=float(rng.choice([0.0, 0.5, 3.0])),
+        backoff_ms=_one(rng, 0.0, 5.0, 20.0),
+        connections=_one(rng, None, 1, 2, 4),
+        breaker=_one(rng, None, 0.2, 0.5),
+        open_ms=_one(rng, 100.0, 700.0),
+        network_ms=_one(rng, 0.0, 0.5, 3.0),
     )
 
 
@@ -71,8 +75,8 @@ def _calls(rng: np.random.Generator, k: int, names: list[str], ops: list[int]) -
                 names[callee],
                 f"o{int(rng.integers(0, ops[callee]))}",
                 stage=int(rng.integers(0, 3)),
-                probability=float(rng.choice([1.0, 0.6])) if waits and callee > k else 0.3,
-                hit=float(rng.choice([0.0, 0.7])),
+                probability=_one(rng, 1.0, 0.6) if waits and callee > k else 0.3,
+                hit=_one(rng, 0.0, 0.7),
                 waits=waits,
                 required=bool(rng.random() < 0.7),
             )
@@ -82,9 +86,7 @@ def _calls(rng: np.random.Generator, k: int, names: list[str], ops: list[int]) -
 
 def _service(rng: np.random.Generator, k: int, names: list[str], ops: list[int], hosts: list[str]) -> Service:
     operations = tuple(
-        Operation(
-            f"o{j}", float(rng.choice([0.0, 1.0, 4.0, 10.0])), _calls(rng, k, names, ops), float(rng.choice([0.3, 0.7, 1.0])), 0.5
-        )
+        Operation(f"o{j}", _one(rng, 0.0, 1.0, 4.0, 10.0), _calls(rng, k, names, ops), _one(rng, 0.3, 0.7, 1.0), 0.5)
         for j in range(ops[k])
     )
     replicas = int(rng.integers(1, 3))
@@ -92,18 +94,18 @@ def _service(rng: np.random.Generator, k: int, names: list[str], ops: list[int],
         names[k],
         operations,
         cores=int(rng.integers(1, 3)),
-        threads=rng.choice([None, 1, 2, 5]),
-        queue=rng.choice([None, 0, 2, 6]),
+        threads=_one(rng, None, 1, 2, 5),
+        queue=_one(rng, None, 0, 2, 6),
         replicas=replicas,
-        max_replicas=rng.choice([None, 2, 4]),
-        floor=float(rng.choice([0.0, 0.3, 1.0])),
-        errors=float(rng.choice([0.0, 0.05])),
-        memory=float(rng.choice([0.3, 0.9])),
-        memory_per_thread=float(rng.choice([0.0, 0.03])),
+        max_replicas=_one(rng, None, 2, 4),
+        floor=_one(rng, 0.0, 0.3, 1.0),
+        errors=_one(rng, 0.0, 0.05),
+        memory=_one(rng, 0.3, 0.9),
+        memory_per_thread=_one(rng, 0.0, 0.03),
         locks=int(rng.integers(0, 3)),
-        gc_s=float(rng.choice([0.0, 0.5])),
+        gc_s=_one(rng, 0.0, 0.5),
         gc_pause_ms=30.0,
-        host=str(rng.choice(hosts)) if hosts and rng.random() < 0.8 else None,
+        host=_one(rng, *hosts) if hosts and rng.random() < 0.8 else None,
     )
 
 
@@ -113,7 +115,7 @@ def _changes(rng: np.random.Generator, topology: Topology, ticks: int) -> list[t
     kinds += [(x.PAIR_KNOB, PAIR_RANGES, len(topology.edges), 5), (x.HOST_KNOB, HOST_RANGES, len(topology.hosts), 1)]
     for what, ranges, rows, most in kinds:
         for _ in range(int(rng.integers(0, most + 1)) if rows else 0):
-            column = int(rng.choice(list(ranges)))
+            column = _one(rng, *ranges)
             low, high, free = ranges[column]
             row, second = int(rng.integers(rows)), int(rng.integers(0, ticks))
             found.append((second, what, row, column, float(rng.uniform(low, high))))
@@ -133,17 +135,17 @@ def wild_system(seed: int) -> dict[str, Any]:
     topology = Topology("wild", services, entries, 20.0, {h: int(rng.integers(1, 5)) for h in hosts})
     policies = {edge: _policy(rng) for edge in topology.edges}
     topology = Topology("wild", services, entries, 20.0, topology.hosts, policies)
-    step, ticks = float(rng.choice([1.0, 0.5, 0.1, 0.3])), int(rng.integers(8, 16))
+    step, ticks = _one(rng, 1.0, 0.5, 0.1, 0.3), int(rng.integers(8, 16))
     rates = rng.uniform(0.0, 60.0 / step, ticks) * (rng.random(ticks) < 0.9)
     return {
         "topology": topology,
         "rates": np.minimum(rates, 150.0),
         "seed_key": int(rng.integers(0, 2**63)) * 2 + 1,
         "physics": Physics(
-            restart_s=float(rng.choice([0.2, 1.5])),
+            restart_s=_one(rng, 0.2, 1.5),
             startup_s=0.7,
             scale_every_s=1.0,
-            scale_target=float(rng.choice([0.1, 0.7])),
+            scale_target=_one(rng, 0.1, 0.7),
             scale_down_s=1.0,
             warm_s=3.0,
             breaker_least=4,

@@ -209,14 +209,18 @@ class Twin:
         """Write down every service's counters and gauges."""
         found = {}
         for name, s in self.services.items():
+            queue = threads = cores = 0.0
             for r in s.replicas:
                 r.settle(self.now)
-            areas = [0.0, 0.0, 0.0]
-            for r in s.replicas:
-                areas = [a + b for a, b in zip(areas, (r.queue_area, r.thread_area, r.core_area), strict=True)]
-            counters = s.arrivals, s.answers, s.errors, s.latency_sum
-            gauges = s.cpu_used, s.cpu_limit, s.memory, s.answering, s.restarts, s.spared
-            found[name] = Snapshot(*counters, *areas, *gauges, tuple(s.buckets))
+                queue += r.queue_area
+                threads += r.thread_area
+                cores += r.core_area
+            found[name] = Snapshot(
+                *(s.arrivals, s.answers, s.errors, s.latency_sum),
+                *(queue, threads, cores, s.cpu_used, s.cpu_limit),
+                *(s.memory, s.answering, s.restarts, s.spared),
+                tuple(s.buckets),
+            )
         self.snapshots.append(found)
 
     def note_span(self, call: Call) -> None:

@@ -221,8 +221,8 @@ class Call:
     """One call of an operation: where it is, what it owes to whom, and what it met on its way.
 
     ``met``: the states that had a say in how far it is, since it reached its service. ``met_soon``: those of the calls that it
-    waits for. ``met_failing``: those that had a say in whether it fails. ``path``: the states of the caller's side that brought it
-    here; ``why``: those that had a say in whether its caller sees it fail.
+    waits for. ``met_failing``: those that had a say in whether it fails. ``path``: the states of the caller's side that brought
+    it here; ``why``: those that had a say in whether its caller sees it fail.
     """
 
     key: int
