@@ -17,17 +17,8 @@ import numpy as np
 
 from causaldisc.sources._system.mechanisms import State
 from causaldisc.sources._system.topology import Topology
-from causaldisc.sources._system.twin_calls import (
-    arrive,
-    attempt_call,
-    begin,
-    launch,
-    reply,
-    segment_done,
-    time_out,
-    want_core,
-    work,
-)
+from causaldisc.sources._system.twin_awaits import advance, answer, attempt_call, launch, reply, time_out
+from causaldisc.sources._system.twin_calls import arrive, begin, finish, segment_done, want_core, work
 from causaldisc.sources._system.twin_control import control, next_arrival, rate_of
 from causaldisc.sources._system.twin_draws import Draw, child, exponential, uniform
 from causaldisc.sources._system.twin_parts import Call, Host, Knobs, Operation, Pair, Service, Stream, build
@@ -122,7 +113,7 @@ class Twin:
         self.changes = deque(self._name_change(change) for change in changes)
         self.now, self.tick, self.sequence = 0.0, 0, 0
         self.agenda: list[tuple[float, int, int, str, Any]] = []
-        self.todo: list[tuple[Callable[[Twin, Call], None], Call]] = []
+        self.todo: list[tuple[str, Call]] = []
         self.log: list[tuple[float, str, int]] = []
         self.snapshots: list[dict[str, Snapshot]] = []
         self.spans: list[Span] = []
@@ -165,7 +156,7 @@ class Twin:
         else:
             self.plan_taped(t, rank, kind, call)
 
-    def then(self, step: Callable[[Twin, Call], None], call: Call) -> None:
+    def then(self, step: str, call: Call) -> None:
         """Leave a step to be done at once, before what was left earlier."""
         self.todo.append((step, call))
 
@@ -178,7 +169,7 @@ class Twin:
             _STEPS[kind](self, subject)
             while self.todo:
                 step, call = self.todo.pop()
-                step(self, call)
+                _STEPS[step](self, call)
 
     def enter(self, stream: Stream) -> None:
         """A stream's next request enters: its draws are keyed by its number in the stream."""
@@ -259,6 +250,9 @@ _STEPS: Mapping[str, Callable[[Twin, Any], None]] = {
     "launch": launch,
     "want_core": want_core,
     "work": work,
+    "advance": advance,
+    "finish": finish,
+    "answer": answer,
 }
 
 

@@ -258,6 +258,12 @@ class Call:
     path: int = 0
     why: int = 0
 
+    def leave(self) -> None:
+        """It is no longer inside its replica."""
+        if self.replica is not None:
+            self.replica.inside.pop(self, None)
+            self.replica = None
+
 
 def build(
     topology: design.Topology, tracks: Tracks, visits: Mapping[tuple[str, str], float], usual_s: Mapping[tuple[str, str], float]
