@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from request_books import areas, check_drained, check_now
@@ -20,7 +22,7 @@ OPEN = Policy(timeout_ms=None, retries=0, connections=None, breaker=None, networ
 
 # What a run has counted up to a time: (services' whole numbers, their numbers, deeds, areas, buckets, pairs' deeds, seconds)
 Totals = tuple[np.ndarray, ...]
-Ratio = Callable[[Totals], tuple[float, float]]
+Ratio = Callable[[Totals], tuple[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -191,9 +193,7 @@ def measured(case: Case, seed: int) -> list[Estimate]:
     check_now(world)
     world.run(float(seconds + drain))
     check_drained(world, float(seconds + drain))
-    batches = [
-        tuple(b - a for a, b in zip(one, two, strict=True)) for one, two in zip(seen[WARM_UP:], seen[WARM_UP + 1 :], strict=False)
-    ]
+    batches = [tuple(b - a for a, b in zip(one, two, strict=True)) for one, two in pairwise(seen[WARM_UP:])]
     return [_estimate(f"{case.name}: {m.name}", np.array([m.ratio(b) for b in batches]), m.exact) for m in case.measures]
 
 
