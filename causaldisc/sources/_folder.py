@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from causaldisc.core.dataset import Dataset, Trial
 from causaldisc.core.errors import InputError
-from causaldisc.core.files import read_json, write_json
+from causaldisc.core.files import read_json, write_bytes, write_json
 from causaldisc.core.graph import CausalGraph
 from causaldisc.core.graph_json import from_json, to_json
 from causaldisc.core.intervention import Intervention
@@ -53,12 +53,14 @@ def write_folder(
     seed: int,
     parameters: Mapping[str, Any] | None = None,
     interventions: Iterable[Intervention] = (),
+    pictures: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Write a data set as a folder, whole or not at all; an earlier data set there is replaced.
 
     Files: ``telemetry.parquet``, ``truth.json`` (unless nobody knows it), ``service_truth.json`` (where only that is known),
-    ``call_graph.json`` (node-link JSON, caller → callee), ``prior.yaml``, ``trials/*.parquet``, ``trials.json`` and
-    ``manifest.json`` (source, seed, parameters, interventions, versions, and the SHA-256 of every file).
+    ``call_graph.json`` (node-link JSON, caller → callee), ``prior.yaml``, ``trials/*.parquet``, ``trials.json``, where there are
+    any ``truths/NAME.json``, ``signals/FILE`` and ``pictures/FILE``, and ``manifest.json`` (source, seed, parameters,
+    interventions, versions, and the SHA-256 of every file).
 
     Raises
     ------
@@ -83,6 +85,11 @@ def write_folder(
             write_json(part / "call_graph.json", nx.node_link_data(dataset.call_graph, edges="edges"))
         dataset.prior.save(part / "prior.yaml")
         _write_trials(dataset.trials, part)
+        for name, truth in dataset.truths.items():
+            truth.save(part / "truths" / f"{_plain_name(name)}.json")
+        for folder, files in (("signals", dataset.signals), ("pictures", pictures or {})):
+            for name, contents in files.items():
+                write_bytes(part / folder / _plain_name(name), contents)
         manifest = {
             "format": FORMAT,
             "version": 1,
@@ -128,6 +135,7 @@ def read_folder(directory: str | Path) -> Dataset:
     folder, manifest = Path(directory), read_manifest(directory)
     _verify(folder, manifest["sha256"])
     known = manifest["sha256"]
+    truths = {file.stem: CausalGraph.load(folder / file) for file in map(Path, known) if file.parts[0] == "truths"}
     return Dataset(
         manifest["source"],
         read_telemetry(folder / "telemetry.parquet"),
@@ -137,7 +145,25 @@ def read_folder(directory: str | Path) -> Dataset:
         _read_trials(folder),
         _read_service_truth(folder / "service_truth.json") if "service_truth.json" in known else None,
         manifest.get("notes") or {},
+        truths,
+        _Files(folder / "signals", [Path(file).name for file in known if Path(file).parts[0] == "signals"]),
     )
+
+
+class _Files(Mapping[str, bytes]):
+    """Files of a folder by name, read when asked for: signals may be large, and few readers of a data set want them."""
+
+    def __init__(self, folder: Path, names: Iterable[str]) -> None:
+        self._paths = {name: folder / name for name in names}
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._paths[name].read_bytes()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
 
 
 @contextmanager
@@ -230,6 +256,13 @@ def _is_dataset(folder: Path) -> bool:
     except InputError:
         return False
     return all(p.relative_to(folder).as_posix() in listed for p in folder.rglob("*") if not p.is_dir())
+
+
+def _plain_name(name: str) -> str:
+    """The name of a file in a folder, which leads nowhere else."""
+    if not name or name.startswith(".") or Path(name).name != name:
+        raise InputError(f"file of a data set must have a plain name, got {name!r}")
+    return name
 
 
 def _sha256(path: Path) -> str:

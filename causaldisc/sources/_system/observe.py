@@ -31,8 +31,8 @@ UNITS = {
 # Other units that a team may have chosen: name, and what one of the usual unit is in it.
 _OTHER_UNITS = {"ms": (("s", 1e-3), ("us", 1e3)), "1/s": (("1/min", 60.0),), "1": (("%", 100.0),)}
 _SHARES = ("errors", "cpu", "memory")
-_COUNTERS = 6  # of a snapshot's columns, counters come first
-_PROMETHEUS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+COUNTERS = 6  # of a snapshot's columns, counters come first
+PROMETHEUS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ def read_metrics(counters: Counters, topology: Topology, scrape: Scrape, rows: i
     table, buckets = counters.table[at, column], counters.buckets[at, column]
     grown, more = np.diff(table, axis=0), np.diff(buckets, axis=0)
     if scrape.resets:
-        keep = _since_reset(counters.table[:, :, x.S_RESTARTS], at)
-        grown[:, :, :_COUNTERS] *= keep[:, :, None]
-        more = np.floor(more * keep[:, :, None])
+        since = np.maximum(at[:-1], last_reset(counters)[at[1:], column])
+        grown[:, :, :COUNTERS] = (table[1:] - counters.table[since, column])[:, :, :COUNTERS]
+        more = buckets[1:] - counters.buckets[since, column]
     answers, step = grown[:, :, x.S_ANSWERS], scrape.step_s
     with np.errstate(divide="ignore", invalid="ignore"):
         found = {
@@ -110,7 +110,7 @@ def quantile(counts: np.ndarray, share: float, buckets: str = "fine") -> np.ndar
     """
     bounds = np.array(BOUNDS_S)
     if buckets == "prometheus":
-        kept = np.searchsorted(bounds, _PROMETHEUS_S)
+        kept = np.searchsorted(bounds, PROMETHEUS_S)
         edges = np.concatenate([[0], kept + 1])
         counts = np.add.reduceat(counts, edges, axis=-1)
         bounds = bounds[kept]
@@ -172,14 +172,14 @@ def _holes(rng: np.random.Generator, rows: int, services: int, share: float) -> 
     return lost
 
 
-def _since_reset(restarts: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """float[rows, S]: share of an interval that came after the last restart within it, which is all that a counter still tells."""
-    keep = np.ones((len(at) - 1, at.shape[1]))
-    for s in range(at.shape[1]):
-        jumps = np.flatnonzero(np.diff(restarts[:, s]) > 0) + 1
-        row = np.searchsorted(at[:, s], jumps, side="left") - 1
-        for k, jump in zip(row, jumps, strict=True):
-            if 0 <= k < len(keep):
-                begin, end = at[k, s], at[k + 1, s]
-                keep[k, s] = (end - jump) / max(end - begin, 1)
-    return keep
+def last_reset(counters: Counters) -> np.ndarray:
+    """int[K, S]: for each snapshot, the one right before the latest restart; 0 where there was none.
+
+    What a counter that starts at zero after a restart still tells is what came after that one.
+    """
+    from causaldisc.kernels import requests_world as x
+
+    restarts = counters.table[:, :, x.S_RESTARTS]
+    numbers = np.broadcast_to(np.arange(len(restarts) - 1)[:, None], (len(restarts) - 1, restarts.shape[1]))
+    jumps = np.where(np.diff(restarts, axis=0) > 0, numbers, 0)
+    return np.concatenate([np.zeros((1, restarts.shape[1]), int), np.maximum.accumulate(jumps, axis=0)])
