@@ -78,11 +78,18 @@ def name(w, i, parent):
 
 @inner(forceinline=True, _nrt=False)
 def settle(w, r, t):
-    """Bring the areas under a replica's counts up to now, before a count changes."""
+    """Bring the areas under a replica's calls inside and in line up to now, before one of the two changes."""
     since = t - x.replicaf(w)[r, x.SETTLED]
     x.replicaf(w)[r, x.SETTLED] = t
     x.replicaf(w)[r, x.QUEUE_AREA] += since * x.replica(w)[r, x.QUEUED]
     x.replicaf(w)[r, x.THREAD_AREA] += since * x.replica(w)[r, x.BUSY]
+
+
+@inner(forceinline=True, _nrt=False)
+def settle_cores(w, r, t):
+    """Bring the area under a replica's busy cores up to now, before their number changes."""
+    since = t - x.replicaf(w)[r, x.CORES_SETTLED]
+    x.replicaf(w)[r, x.CORES_SETTLED] = t
     x.replicaf(w)[r, x.CORE_AREA] += since * x.replica(w)[r, x.RUNNING]
 
 
@@ -139,7 +146,7 @@ def want_core(w, i, t):
         x.call(w)[i, x.STATE] = x.WORK
         later(w, t + wait + demand * x.replicaf(w)[r, x.SLOW], x.SEGMENT, i)
     elif x.replica(w)[r, x.RUNNING] < x.service(w)[s, x.CORES]:
-        settle(w, r, t)
+        settle_cores(w, r, t)
         x.replica(w)[r, x.RUNNING] += 1
         work(w, i, r, t)
     else:
@@ -159,7 +166,7 @@ def release_core(w, r, t):
     """Give the core to the next in line, or leave it idle."""
     i = x.replica(w)[r, x.RUN_HEAD]
     if i == x.NONE:
-        settle(w, r, t)
+        settle_cores(w, r, t)
         x.replica(w)[r, x.RUNNING] -= 1
         return
     x.replica(w)[r, x.RUN_HEAD] = x.call(w)[i, x.NEXT]

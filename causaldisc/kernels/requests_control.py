@@ -10,7 +10,7 @@ import math
 from causaldisc.kernels import requests_world as x
 from causaldisc.kernels.bits import child, exponential
 from causaldisc.kernels.inner import inner
-from causaldisc.kernels.requests_calls import later, settle
+from causaldisc.kernels.requests_calls import later, settle, settle_cores
 
 
 @inner(_nrt=False)
@@ -191,6 +191,7 @@ def snapshot(w, t):
         queue, threads, cores = 0.0, 0.0, 0.0
         for r in range(x.service(w)[s, x.FIRST_REPLICA], x.service(w)[s, x.LAST_REPLICA]):
             settle(w, r, t)
+            settle_cores(w, r, t)
             queue += x.replicaf(w)[r, x.QUEUE_AREA]
             threads += x.replicaf(w)[r, x.THREAD_AREA]
             cores += x.replicaf(w)[r, x.CORE_AREA]

@@ -203,6 +203,7 @@ class Twin:
             queue = threads = cores = 0.0
             for r in s.replicas:
                 r.settle(self.now)
+                r.settle_cores(self.now)
                 queue += r.queue_area
                 threads += r.thread_area
                 cores += r.core_area

@@ -117,7 +117,7 @@ def dispatch(w: Twin, sub: Call, pair: Pair) -> None:
     if pair.in_use < pair.connections:
         pair.in_use += 1
         if track is not None:
-            track.gets(sub.key, t, w.tracks.next_rank())
+            track.gets(sub.key, t)
         send(w, sub)
         return
     sub.state = "connection"
@@ -142,7 +142,8 @@ def release_connection(w: Twin, sub: Call, pair: Pair, path: int) -> None:
             following.state = "lost"  # gives up at this very moment, so it is not sent
         if following.state != "lost":
             if track is not None:
-                track.gets(following.key, w.now, w.tracks.next_rank())
+                track.gets(following.key, w.now)
+                track.goes(following.key, w.tracks.next_rank())
             send(w, following)
             return
     pair.in_use -= 1
@@ -246,6 +247,10 @@ def answer(w: Twin, call: Call) -> None:
         learn(w, call, pair, failed)
     if pair.retries > 0:
         call.path |= call.why
+    if call.attempt < pair.retries:  # whether it is made again depends on all this, also where it is not
+        for track in (s.traffic_track, pair.pool, pair.breaker):
+            if track is not None:
+                track.looks_at(call.path)
     if failed and call.attempt < pair.retries:
         try_again(w, call)
     else:

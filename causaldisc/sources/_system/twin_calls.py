@@ -77,7 +77,7 @@ def admit(w: Twin, call: Call, s: Service, replica: Replica) -> None:
         replica.settle(t)
         replica.busy += 1
         track.asks(call.key, t)
-        track.gets(call.key, t, w.tracks.next_rank())
+        track.gets(call.key, t)
         w.then("begin", call)
     elif len(replica.queue) < s.queue_limit:
         replica.settle(t)
@@ -100,7 +100,7 @@ def release_thread(w: Twin, call: Call, replica: Replica) -> None:
         replica.busy -= 1
         return
     following = replica.queue.popleft()
-    track.gets(following.key, w.now, w.tracks.next_rank())
+    track.gets(following.key, w.now)
     w.then("begin", following)
 
 
@@ -110,6 +110,7 @@ def release_thread(w: Twin, call: Call, replica: Replica) -> None:
 def begin(w: Twin, call: Call) -> None:
     """A call has its thread: draw its work, and do the first part of it."""
     op, s = call.operation, call.operation.service
+    s.threads_track.goes(call.key, w.tracks.next_rank())
     floor = s.design.floor
     demand = op.work * s.knobs.work_gain
     if floor < 1.0:
@@ -137,7 +138,7 @@ def want_lock(w: Twin, call: Call, s: Service) -> None:
     track.asks(call.key, w.now)
     if lock.holder is None:
         lock.holder, call.lock = call, lock
-        track.gets(call.key, w.now, w.tracks.next_rank())
+        track.gets(call.key, w.now)
         w.then("want_core", call)
         return
     call.state = "latch"
@@ -154,7 +155,7 @@ def release_lock(w: Twin, call: Call, s: Service) -> None:
     lock.holder = lock.line.popleft() if lock.line else None
     if lock.holder is not None:
         lock.holder.lock = lock
-        track.gets(lock.holder.key, w.now, w.tracks.next_rank())
+        track.gets(lock.holder.key, w.now)
         w.then("want_core", lock.holder)
 
 
@@ -163,6 +164,8 @@ def want_core(w: Twin, call: Call) -> None:
     replica, t = call.replica, w.now
     assert replica is not None
     s = replica.service
+    if call.lock is not None and s.locks_track is not None:
+        s.locks_track.goes(call.key, w.tracks.next_rank())
     track, place = s.cores_track, (call.key, call.stretch)
     track.looks_at(call.met)
     call.met |= track.bit
@@ -174,10 +177,10 @@ def want_core(w: Twin, call: Call) -> None:
         call.met |= s.slow_track.bit
         w.plan(t + imagined_wait(call, s, s.knobs.set_cpu) + call.work * replica.slow, "segment", call)
     elif replica.running < s.design.cores:
-        replica.settle(t)
+        replica.settle_cores(t)
         replica.running += 1
         track.asks(place, t)
-        track.gets(place, t, w.tracks.next_rank())
+        track.gets(place, t)
         work(w, call)
     else:
         call.state = "core"
@@ -200,7 +203,9 @@ def work(w: Twin, call: Call) -> None:
     """Let a call work: it ends after its demand, stretched by the replica's slowness and by a pause that it meets."""
     replica, t = call.replica, w.now
     assert replica is not None
-    call.met |= replica.service.slow_track.bit
+    s = replica.service
+    s.cores_track.goes((call.key, call.stretch), w.tracks.next_rank())
+    call.met |= s.slow_track.bit
     length = call.work * replica.slow
     if t < replica.pause_to and t + length > replica.pause_from:
         length += replica.pause_to - max(t, replica.pause_from)
@@ -213,11 +218,11 @@ def release_core(w: Twin, call: Call, replica: Replica) -> None:
     track = replica.service.cores_track
     track.loses((call.key, call.stretch), w.now)
     if not replica.line:
-        replica.settle(w.now)
+        replica.settle_cores(w.now)
         replica.running -= 1
         return
     following = replica.line.popleft()
-    track.gets((following.key, following.stretch), w.now, w.tracks.next_rank())
+    track.gets((following.key, following.stretch), w.now)
     work(w, following)
 
 

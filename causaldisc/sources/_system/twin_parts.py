@@ -73,16 +73,21 @@ class Replica:
     pause_from: float = 0.0
     pause_to: float = 0.0
     settled: float = 0.0
+    cores_settled: float = 0.0
     queue_area: float = 0.0
     thread_area: float = 0.0
     core_area: float = 0.0
     threads_before: float = 0.0
 
     def settle(self, t: float) -> None:
-        """Bring the areas up to now, before a count changes."""
+        """Bring the areas of calls inside and in line up to now, before one of the two changes."""
         since, self.settled = t - self.settled, t
         self.queue_area += since * len(self.queue)
         self.thread_area += since * self.busy
+
+    def settle_cores(self, t: float) -> None:
+        """Bring the area of busy cores up to now, before their number changes."""
+        since, self.cores_settled = t - self.cores_settled, t
         self.core_area += since * self.running
 
 

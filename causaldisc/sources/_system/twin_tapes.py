@@ -77,10 +77,15 @@ class Track:
         self.tape.calls[key] = (t, math.inf, 0)
         self.moves.append((t, key, 1))
 
-    def gets(self, key: Any, t: float, rank: int) -> None:
+    def gets(self, key: Any, t: float) -> None:
         """Note that a call has its turn."""
-        self.tape.calls[key] = (self.tape.calls[key][0], t, rank)
+        self.tape.calls[key] = (self.tape.calls[key][0], t, 0)
         self.moves.append((t, key, 2))
+
+    def goes(self, key: Any, rank: int) -> None:
+        """Note when, among all that happens at one instant, a call that had its turn goes on."""
+        if key in self.tape.calls:
+            self.tape.calls[key] = (*self.tape.calls[key][:2], rank)
 
     def refuses(self, key: Any, t: float) -> None:
         """Note that the line was full."""
