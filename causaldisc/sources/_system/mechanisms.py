@@ -15,17 +15,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from causaldisc.sources._system.topology import Call, Policy, Service, Topology
+from causaldisc.sources._system.topology import Call, Operation, Policy, Service, Topology
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class State:
     """A state: its role, and the service, pair ``caller->callee`` or host whose it is.
 
-    Roles of a service: ``traffic`` (calls that reach it), ``threads`` (calls inside and in line), ``cores`` (work running and in line),
-    ``cpu`` (CPU time used), ``slow`` (how much longer work takes, pauses included), ``locks``, ``latency``, ``errors``, ``memory``,
-    ``replicas``, ``restarts``, ``warm`` (how full its cache is). Of a pair: ``pool`` (connections in use and waited for), ``breaker``.
-    Of a host: ``load``, and ``neighbours``, who are not part of the system. ``users`` are nobody's.
+    Roles of a service: ``traffic`` (calls that reach it), ``threads`` (calls inside and in line), ``cores`` (work running and in
+    line), ``cpu`` (CPU time used), ``slow`` (how much longer work takes, pauses included), ``locks``, ``latency``, ``errors``,
+    ``memory``, ``replicas``, ``restarts``, ``warm`` (how full its cache is). Of a pair: ``pool`` (connections in use and waited
+    for), ``breaker``. Of a host: ``load``, and ``neighbours``, who are not part of the system. ``users`` are nobody's.
     """
 
     role: str
@@ -100,34 +100,43 @@ def _all(topology: Topology) -> Iterator[Read]:
     for service in topology.services:
         pairs = _pairs(topology, service)
         yield from _calls_out(topology, service, pairs)
-        yield from _inside(service, pairs)
+        yield from _inside(topology, service, pairs)
         yield from _answers(service, pairs)
         yield from _slow_states(service)
 
 
-def _pairs(topology: Topology, service: Service) -> list[_Pair]:
+def _pairs(topology: Topology, service: Service, operations: Iterable[Operation] | None = None) -> list[_Pair]:
+    """The pairs over which a service, or some of its operations, make calls that they wait for."""
     calls: dict[str, list[Call]] = {}
-    for operation in service.operations:
+    for operation in service.operations if operations is None else operations:
         for call in operation.calls:
             if call.waits:
                 calls.setdefault(call.service, []).append(call)
-    return [_Pair(service.name, callee, tuple(found), topology.policy_of(service.name, callee)) for callee, found in calls.items()]
+    return [
+        _Pair(service.name, callee, tuple(found), topology.policy_of(service.name, callee)) for callee, found in calls.items()
+    ]
 
 
-def _place(service: Service) -> Iterator[tuple[State, str, str]]:
-    """What a call meets inside its service before and while it works: (state, kind for its duration, because)."""
+def _place(service: Service, operation: Operation | None = None) -> Iterator[tuple[State, str, str]]:
+    """What a call, perhaps of one operation, meets inside its service before and while it works: (state, kind, because)."""
     name = service.name
     yield State("replicas", name), "what", f"unserved {name}"
     if service.threads is not None:
         yield State("threads", name), "what", f"threads {name}"
     yield State("cores", name), "what", f"cores {name}"
     yield State("slow", name), "what", f"slow {name}"
-    if _locks(service):
+    if _locks(service) if operation is None else service.locks > 0 and operation.writes > 0:
         yield State("locks", name), "what", f"locks {name}"
 
 
 def _locks(service: Service) -> bool:
     return service.locks > 0 and any(o.writes > 0 for o in service.operations)
+
+
+def _cached(name: str, operations: Iterable[Operation]) -> list[tuple[State, str, str]]:
+    """What operations that wait for calls which the cache may spare feel of it: (state, kind, because)."""
+    spared = any(c.hit > 0 and c.waits for o in operations for c in o.calls)
+    return [(State("warm", name), "what", f"cache {name}")] if spared else []
 
 
 def _to(target: State, sources: Iterable[tuple[State, str, str]], kind: str | None = None) -> Iterator[Read]:
@@ -143,7 +152,7 @@ def _calls_out(topology: Topology, service: Service, pairs: list[_Pair]) -> Iter
         for call in operation.calls:
             pair = by_callee.get(call.service) if call.waits else None
             before = [c for c in operation.calls if c.waits and c.stage < call.stage]
-            sources = list(_issued(service, call, before, by_callee, whole=len(operation.calls)))
+            sources = list(_issued(service, operation, call, before, by_callee))
             targets = [State("traffic", call.service)]
             if pair is not None:
                 targets += [state for state, _, _ in pair.line("what")]
@@ -154,10 +163,12 @@ def _calls_out(topology: Topology, service: Service, pairs: list[_Pair]) -> Iter
                 yield from _again(pair)
 
 
-def _issued(service: Service, call: Call, before: list[Call], by_callee: dict[str, _Pair], whole: int) -> Iterator[tuple[State, str, str]]:
+def _issued(
+    service: Service, operation: Operation, call: Call, before: list[Call], by_callee: dict[str, _Pair]
+) -> Iterator[tuple[State, str, str]]:
     """What decides whether and when one call is made, the number of requests apart."""
     name = service.name
-    for state, _, because in _place(service):
+    for state, _, because in _place(service, operation):
         if state.role == "replicas":
             yield state, "what", because
         else:
@@ -189,26 +200,28 @@ def _again(pair: _Pair) -> Iterator[Read]:
         for other in line:
             yield Read(state, other, "what", f"cut {pair.name}" if state.role == "breaker" else f"line {pair.name}")
         yield Read(State("latency", pair.callee), state, "what", f"wait {pair.name}")
-        yield Read(State("errors", pair.callee), state, "what", f"again {pair.name}")
+        if state.role == "breaker" or pair.policy.retries > 0:
+            yield Read(State("errors", pair.callee), state, "what", f"again {pair.name}")
     if pair.policy.retries > 0:
         yield Read(State("errors", pair.callee), traffic, "what", f"again {pair.name}")
         if pair.timed:
             yield Read(State("latency", pair.callee), traffic, "what", f"again late {pair.name}")
+        else:
+            yield Read(State("latency", pair.callee), traffic, "when", f"backlog wait {pair.name}")
 
 
-def _inside(service: Service, pairs: list[_Pair]) -> Iterator[Read]:
+def _inside(topology: Topology, service: Service, pairs: list[_Pair]) -> Iterator[Read]:
     """The lines before threads, cores and locks, and the CPU time that goes into the work."""
     name = service.name
     place = list(_place(service))
-    cached = any(c.hit > 0 for o in service.operations for c in o.calls)
-    felt = [a for p in pairs for a in p.answers("what", through=_through(service, p))]
-    felt += [(State("warm", name), "what", f"cache {name}")] if cached else []
+    felt = _felt(service.operations, pairs, name)
     threads, cores, cpu, locks = (State(role, name) for role in ("threads", "cores", "cpu", "locks"))
     for target in (threads, cores, cpu):
         yield Read(State("traffic", name), target, "what")
     yield from _to(threads, [*place, *felt])
     # Work after the calls is done all the same, only later.
-    later = [(s, "when", b) for s, _, b in felt] if any(o.calls and o.first < 1.0 for o in service.operations) else []
+    halved = [o for o in service.operations if o.first < 1.0]
+    later = [(s, "when", b) for s, _, b in _felt(halved, _pairs(topology, service, halved), name)]
     yield from _to(cores, [(s, k if s.role in ("slow", "replicas") else "when", b) for s, k, b in place] + later)
     yield from _to(cpu, [(s, k if s.role == "replicas" else "when", b) for s, k, b in place] + later)
     if _locks(service):
@@ -216,11 +229,16 @@ def _inside(service: Service, pairs: list[_Pair]) -> Iterator[Read]:
         yield from _to(locks, [(s, "what" if s.role in ("cores", "slow") else "when", b) for s, _, b in place])
 
 
-def _through(service: Service, pair: _Pair) -> bool:
-    """Whether a failure of a pair's call makes an operation skip later calls."""
+def _felt(operations: Iterable[Operation], pairs: list[_Pair], name: str) -> list[tuple[State, str, str]]:
+    """What lies between the two halves of operations: the calls that they wait for, and the cache that spares some."""
+    return [a for p in pairs for a in p.answers("what", through=_through(operations, p))] + _cached(name, operations)
+
+
+def _through(operations: Iterable[Operation], pair: _Pair) -> bool:
+    """Whether a failure of a pair's call makes one of the operations skip later calls."""
     return any(
         c.required and c.waits and c.service == pair.callee and any(o.stage > c.stage for o in operation.calls)
-        for operation in service.operations
+        for operation in operations
         for c in operation.calls
     )
 
@@ -230,12 +248,9 @@ def _answers(service: Service, pairs: list[_Pair]) -> Iterator[Read]:
     name = service.name
     latency, errors = State("latency", name), State("errors", name)
     place = list(_place(service))
-    cached = [(State("warm", name), "what", f"cache {name}")] if any(c.hit > 0 for o in service.operations for c in o.calls) else []
     for target in (latency, errors):
         yield Read(State("traffic", name), target, "which")
-    yield from _to(latency, [*place, *cached])
-    for pair in pairs:
-        yield from _to(latency, pair.answers("what", through=_through(service, pair)))
+    yield from _to(latency, [*place, *_felt(service.operations, pairs, name)])
     refuses = service.threads is not None and service.queue is not None
     for state, _, because in place:
         if state.role == "replicas":
@@ -244,7 +259,7 @@ def _answers(service: Service, pairs: list[_Pair]) -> Iterator[Read]:
             yield Read(state, errors, "what", f"refused {name}")
         else:
             yield Read(state, errors, "when", because)
-    yield from _to(errors, cached)
+    yield from _to(errors, _cached(name, service.operations))
     for pair in pairs:
         kind = "what" if pair.required else "when"
         for state, _, because in pair.answers(kind, through=pair.required):
