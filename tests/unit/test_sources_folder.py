@@ -29,7 +29,7 @@ def test_files_are_those_of_the_interface(data: cd.Dataset, tmp_path: Path) -> N
     found = {p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file()}
     assert found == {
         "telemetry.parquet", "truth.json", "call_graph.json", "prior.yaml", "trials.json", "manifest.json",
-        "trials/trial_000.parquet", "trials/trial_001.parquet",
+        "trials/trial_000.parquet", "trials/trial_001.parquet", "truths/structural.json",
     }  # fmt: skip
     trials = json.loads((place / "trials.json").read_text())
     assert all(set(t) == {"target", "kind", "variable", "magnitude", "start", "stop", "file"} for t in trials)

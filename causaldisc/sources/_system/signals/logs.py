@@ -17,8 +17,8 @@ def lines(spans: Spans) -> bytes:
     r"""Write a line for each failed span (``ERROR``) and each users' request slower than ``SLOW`` times its usual (``WARN``).
 
     Fields: ``time`` (of the answer), ``level``, ``service``, ``pod`` and ``host`` where known, ``operation``, ``message``,
-    ``trace_id``, ``span_id``, ``duration_ms``, ``attempt``. The usual is the median of the traced requests of that operation. Lines are sorted
-    by time; there are at most as many as spans.
+    ``trace_id``, ``span_id``, ``duration_ms``, ``attempt``. The usual is the median of the traced requests of that operation.
+    Lines are sorted by time; there are at most as many as spans.
     """
     slow = _slow(spans)
     why = _reasons(spans)

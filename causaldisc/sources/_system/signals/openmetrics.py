@@ -48,7 +48,8 @@ def exposition(run: Run, *, resets: bool = False, buckets: str = "fine") -> byte
 
     Parameters
     ----------
-    resets : whether the counters of requests start at zero after a restart; those of CPU, cache and restarts do not.
+    resets : whether the counters of requests start at zero after a restart; those of CPU, cache and restarts do not. Prometheus
+        sees a reset where a counter falls; ``restarts_total`` tells of those, too, after which it soon was higher than before.
     buckets : ``fine``, or ``prometheus``: the eleven of its client libraries.
     """
     from causaldisc.kernels import requests_world as x
