@@ -235,9 +235,9 @@ def _felt(operations: Iterable[Operation], pairs: list[_Pair], name: str) -> lis
 
 
 def _through(operations: Iterable[Operation], pair: _Pair) -> bool:
-    """Whether a failure of a pair's call makes one of the operations skip later calls."""
+    """Whether a failure of a pair's call makes one of the operations skip later calls that it would wait for."""
     return any(
-        c.required and c.waits and c.service == pair.callee and any(o.stage > c.stage for o in operation.calls)
+        c.required and c.waits and c.service == pair.callee and any(o.waits and o.stage > c.stage for o in operation.calls)
         for operation in operations
         for c in operation.calls
     )

@@ -22,14 +22,15 @@ def advance(w: Twin, call: Call) -> None:
     calls = call.operation.calls
     call.met |= call.met_soon
     while call.position < len(calls):
-        call.met |= call.met_failing  # whether it failed decides whether it goes on
+        if any(made.made.waits for made in calls[call.position :]):
+            call.met |= call.met_failing  # whether it failed decides what it still waits for
         if call.failed:
             break
         stage = calls[call.position].made.stage
         call.pending = 1  # so that no answer at once lets the call go on before all of the stage are out
-        call.met_soon = 0
+        call.met_soon, path = 0, call.met | call.met_failing
         while call.position < len(calls) and calls[call.position].made.stage == stage:
-            issue(w, call, calls[call.position])
+            issue(w, call, calls[call.position], path)
             call.position += 1
         call.pending -= 1
         if call.pending > 0:
@@ -44,9 +45,9 @@ def advance(w: Twin, call: Call) -> None:
         w.then("finish", call)
 
 
-def issue(w: Twin, call: Call, made: Outgoing) -> None:
+def issue(w: Twin, call: Call, made: Outgoing, path: int) -> None:
     """Make one of an operation's calls: perhaps not at all, perhaps spared by the cache."""
-    key, path, s = child(call.key, made.place * 64), call.met, call.operation.service
+    key, s = child(call.key, made.place * 64), call.operation.service
     if made.made.probability < 1.0 and uniform(key, Draw.MAKE) >= made.made.probability:
         return
     if made.made.hit > 0.0:
@@ -238,7 +239,8 @@ def answer(w: Twin, call: Call) -> None:
     if not call.no_watch:
         pair.watched.pop(call.key, None)
     call.path |= s.latency_track.bit
-    call.why |= s.errors_track.bit
+    if not call.no_watch:  # it was not given up
+        call.why |= s.errors_track.bit
     if pair.timeout < math.inf:
         call.why |= s.latency_track.bit | (0 if pair.pool is None else pair.pool.bit)
     if not call.no_connection:

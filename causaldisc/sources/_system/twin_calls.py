@@ -239,6 +239,7 @@ def segment_done(w: Twin, call: Call) -> None:
     if call.lock is not None:
         release_lock(w, call, s)
     s.cpu_track.looks_at(call.met)
+    s.cpu_track.moves.append((w.now, call.key, call.work))
     s.cpu_used += call.work
     call.stretch += 1
     w.then("advance", call)

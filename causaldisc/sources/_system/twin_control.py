@@ -22,7 +22,9 @@ def control(w: Twin, _: Any) -> None:
     turn_knobs(w, tick)
     weigh_hosts(w, tick, step)
     for s in w.services.values():
-        if tick > 0:
+        if tick == 0:
+            s.memory = s.memory_track.second(tick, s.memory)
+        else:
             remember(w, s, tick, step)
         scale(w, s, tick, step)
         staff(w, s, tick)
@@ -77,7 +79,9 @@ def remember(w: Twin, s: Service, tick: int, step: float) -> None:
         busy = min(s.knobs.set_queue, s.threads * s.answering)
     busy = s.threads_track.second(tick, busy)
     s.leaked += s.knobs.leak * step
-    track.looks_at(s.replicas_track.bit | s.restarts_track.bit)
+    track.looks_at(s.replicas_track.bit)
+    if s.leaked > 0.0:
+        track.looks_at(s.restarts_track.bit)
     if s.design.memory_per_thread > 0.0:
         track.looks_at(s.threads_track.bit)
     full = s.design.memory + s.leaked + s.design.memory_per_thread * busy / max(s.answering, 1)
@@ -152,10 +156,10 @@ def pause(w: Twin, s: Service) -> None:
     every, base = s.design.gc_s, s.design.memory
     if not every > 0.0:
         return
-    s.slow_track.looks_at(s.memory_track.bit)
     room = max(0.05, (1.0 - s.memory) / (1.0 - base))
     for r in s.replicas:
         if r.pause_to <= w.now:
+            s.slow_track.looks_at(s.memory_track.bit)
             r.pauses += 1
             key = child(w.key_of(s), r.pauses * 4096 + r.place)
             r.pause_from = w.now + every * room * exponential(key, Draw.PAUSE)
