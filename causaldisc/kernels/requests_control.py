@@ -162,7 +162,7 @@ def pause(w, s, t):
     every = x.servicef(w)[s, x.GC_EVERY]
     if not every > 0.0:
         return
-    room = max(0.05, (1.0 - x.servicef(w)[s, x.MEMORY]) / (1.0 - x.servicef(w)[s, x.BASE_MEMORY]))
+    room = max(0.05, (1.0 - x.servicef(w)[s, x.MEMORY]) / max(1.0 - x.servicef(w)[s, x.BASE_MEMORY], 1e-9))
     for r in range(x.service(w)[s, x.FIRST_REPLICA], x.service(w)[s, x.LAST_REPLICA]):
         if x.replicaf(w)[r, x.PAUSE_TO] <= t:
             x.replica(w)[r, x.PAUSES] += 1

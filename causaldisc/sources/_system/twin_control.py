@@ -156,7 +156,7 @@ def pause(w: Twin, s: Service) -> None:
     every, base = s.design.gc_s, s.design.memory
     if not every > 0.0:
         return
-    room = max(0.05, (1.0 - s.memory) / (1.0 - base))
+    room = max(0.05, (1.0 - s.memory) / max(1.0 - base, 1e-9))
     for r in s.replicas:
         if r.pause_to <= w.now:
             s.slow_track.looks_at(s.memory_track.bit)
