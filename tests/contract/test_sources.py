@@ -21,7 +21,13 @@ NAMES = sources.names()
 SIMULATORS = [name for name in NAMES if not sources.get(name).real]
 CONFIGS = Path(__file__).parents[2] / "configs" / "source"
 # Smaller than the defaults where that is enough; a source not listed runs with its defaults.
+SYSTEM_SOURCES = {"mesh", "online_boutique", "sock_shop", "topology", "train_ticket"}
+SYSTEMS = {"duration_s": 600, "trials": 1}
 SMALL = {
+    "online_boutique": {**SYSTEMS, "rate": 10},
+    "sock_shop": {**SYSTEMS, "rate": 10},
+    "topology": {**SYSTEMS, "rate": 10},
+    "train_ticket": {**SYSTEMS, "rate": 5},
     "mesh": {"n_services": 5, "duration_s": 1200, "trials": 2},
     "sem": {"n_samples": 200, "trials": 2},
     "var": {"n_samples": 200, "trials": 2},
@@ -71,7 +77,11 @@ def test_telemetry_is_sound(name: str) -> None:
     assert np.isfinite(values[~data.telemetry.missing]).all()
     assert data.telemetry.windows == ()
     if not sources.get(name).real:
-        assert not data.telemetry.missing.any() and not data.telemetry.constant.any()
+        # A service that had no request in an interval has no latency then, and a good one no errors at all.
+        never = {"latency", "errors"}
+        for variable, lost, flat in zip(data.telemetry.variables, data.telemetry.missing.T, data.telemetry.constant, strict=True):
+            assert variable.role in never or not lost.any(), variable.name
+            assert variable.role == "errors" or not flat, variable.name
     for variable, column in zip(data.telemetry.variables, values.T, strict=True):
         if variable.role in ("traffic", "cpu", "memory", "saturation", "latency"):
             assert np.nanmin(column) >= 0, variable.name
@@ -87,7 +97,7 @@ def test_truth_stands_over_the_columns(name: str) -> None:
         return
     assert data.truth.variables == data.telemetry.variables
     assert data.truth.edges and data.truth.kind in ("dag", "lagged")
-    assert all(e.is_directed for e in data.truth.edges)
+    assert all(e.is_directed or (e.source_mark, e.target_mark, e.conflict) == ("arrow", "arrow", False) for e in data.truth.edges)
     assert "merged" in data.services
 
 
@@ -99,8 +109,11 @@ def test_own_prior_allows_every_true_edge(name: str) -> None:
             Constraints.of(data.prior, data.telemetry.variables, 1)
             continue
         allowed = Constraints.of(data.prior, data.telemetry.variables, data.truth.max_lag).allowed
-        for edge in data.truth.edges:
-            assert allowed[data.truth.index[edge.source], data.truth.index[edge.target], edge.lag], edge
+        index = data.truth.index
+        beside = [e for e in data.truth.edges if not allowed[index[e.source], index[e.target], e.lag]]
+        # The call rules do not know that failures make callers try again, or skip what they would have called next.
+        assert all(data.truth.variables[index[e.target]].role == "traffic" for e in beside), beside
+        assert len(beside) <= 0.1 * len(data.truth.edges) * (name in SYSTEM_SOURCES), beside
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -139,7 +152,7 @@ def test_trials_are_labelled_and_fit_the_telemetry(name: str) -> None:
         assert set(trial.telemetry.names) <= set(data.telemetry.names)
         assert trial.telemetry.windows == ()
     if not sources.get(name).real:
-        assert len(data.trials) == 2 and make(name, trials=0).trials == ()
+        assert len(data.trials) == SMALL[name]["trials"] and make(name, trials=0).trials == ()
         assert all(t.telemetry.names == data.telemetry.names for t in data.trials)
 
 
@@ -151,12 +164,12 @@ def test_runs_share_draws_by_number_and_interventions_become_windows(name: str) 
     assert free.sha256 == free_again.sha256 != other.sha256
     treated = system.trial([plan], 3)
     before = treated.times < plan.start
-    assert before.any() and np.array_equal(treated.values[before], free.values[before])
+    assert before.any() and np.array_equal(treated.values[before], free.values[before], equal_nan=True)
     assert not np.array_equal(treated.values, free.values)
     assert [w.kind for w in treated.windows] == [plan.kind] and free.windows == ()
     recorded = cd.simulate(name, interventions=[plan], **SMALL.get(name, {}))
     assert recorded.telemetry.windows == treated.windows
-    assert np.array_equal(recorded.telemetry.values[before], make(name).telemetry.values[before])
+    assert np.array_equal(recorded.telemetry.values[before], make(name).telemetry.values[before], equal_nan=True)
 
 
 @pytest.mark.parametrize("name", SIMULATORS)
@@ -165,7 +178,7 @@ def test_impossible_interventions_are_refused(name: str) -> None:
     telemetry = system.trial([], 0)
     variable = telemetry.variables[0]
     end = float(telemetry.times[-1]) + telemetry.step_seconds
-    level = float(telemetry.values[:, 0].mean())
+    level = float(np.nanmean(telemetry.values[:, 0]))
 
     def put(**changes: object) -> Intervention:
         fields = {"target": variable.service, "kind": "set", "magnitude": level, "variable": variable.name, **changes}
@@ -225,6 +238,7 @@ def test_configuration_lists_the_defaults(name: str) -> None:
         pytest.skip("a third party's source brings its own configuration")
     config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text(encoding="utf-8"))
     assert config.pop("name") == name
+    config = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
     assert config == {f.name: f.default for f in dataclasses.fields(sources.get(name))}
 
 

@@ -40,7 +40,7 @@ FAULTS: Mapping[tuple[str, str], Fault] = {
     ("memory_leak", SERVICE): Fault(
         "memory", "share of the limit lost by the end", 0, 10, lambda m, s: [("LEAK", m / s)], ("memory", "restarts")
     ),
-    ("latency", SERVICE): Fault("latency", "seconds added", 0, 60, lambda m, _: [("DELAY", m)], ("latency",)),
+    ("latency", SERVICE): Fault("latency", "seconds added", 0, 60, lambda m, _: [("DELAY", m)], ("latency", "errors")),
     ("packet_loss", SERVICE): Fault("latency", "share of packets lost", 0, 0.99, lambda m, _: [("LOSS", m)], ("latency", "traffic")),
     ("error", SERVICE): Fault("errors", "share of requests failing", 0, 1, lambda m, _: [("FAULT_ERRORS", m)], ("errors",)),
     ("kill", SERVICE): Fault("replicas", "share of the pods", 0, 1, lambda m, _: [("DOWN", m)], ("replicas", "restarts")),

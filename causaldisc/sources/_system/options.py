@@ -11,6 +11,7 @@ from causaldisc.core.errors import InputError, did_you_mean
 from causaldisc.core.parameters import parameter
 from causaldisc.core.plugins import Source
 from causaldisc.sources._system.faults import METRICS
+from causaldisc.sources._system.signals import SIGNALS
 from causaldisc.sources._system.system import RequestSystem
 from causaldisc.sources._system.topology import Policy, Service, Topology
 
@@ -42,7 +43,7 @@ class RequestSource(Source):
     locks: bool = parameter(True, "whether databases lock what they write")
     pauses: bool = parameter(True, "whether garbage collectors stop services")
     hosts: bool = parameter(True, "whether services share hosts and slow each other down")
-    neighbours: float = parameter(0.1, "share of each host's cores that unseen tenants use, in waves", low=0, high=0.9)
+    neighbours: float = parameter(0.0, "share of each host's cores that unseen tenants use in waves: a hidden common cause", low=0, high=0.9)
     autoscaling: bool = parameter(True, "whether services that can scale do")
     deployments: int = parameter(0, "deployments that change the work of a random service by up to a quarter", low=0, high=1000)
     scrape_noise: float = parameter(0.0, "relative standard deviation of a noise on what is seen", low=0, high=1)
@@ -54,8 +55,9 @@ class RequestSource(Source):
     missing: float = parameter(0.0, "share of cells lost at random", low=0, high=0.95)
     missing_series: float = parameter(0.0, "share of metrics that a service does not have at all", low=0, high=0.9)
     truth: str = parameter("regime", "what acted in the run, or all that the mechanisms read", choices=("regime", "structural"))
-    epsilon: float = parameter(0.01, "least share that a mechanism must make to be in the regime", low=0, high=1)
-    signals: tuple[str, ...] = parameter((), "other forms of the same run to give as well: traces, openmetrics, events, logs")
+    epsilon: float = parameter(0.005, "least share that a mechanism must make to be in the regime", low=0, high=1)
+    ancestors: float | None = parameter(None, "effects, in standard deviations, that the truth of twin runs counts; null = no such truth", low=0)
+    signals: tuple[str, ...] = parameter((), f"other forms of the same run to give as well: {', '.join(SIGNALS)}")
     trace_share: float = parameter(0.01, "share of users' requests that are traced, if traces are asked for", low=0, high=1)
     trials: int = parameter(4, "held-out faults", low=0, high=1000)
 
@@ -79,6 +81,14 @@ class RequestSource(Source):
             raise InputError(f"{self.name}.metrics must name at least one metric, got none; valid: golden, all, {', '.join(METRICS)}")
         return tuple(m for m in METRICS if m in chosen)
 
+    @property
+    def wanted_signals(self) -> tuple[str, ...]:
+        """The other forms of the run, in the order of ``SIGNALS``; raises InputError for one that there is not."""
+        for name in self.signals:
+            if name not in SIGNALS:
+                raise InputError(f"{self.name}.signals must be known forms, got {name!r}; {did_you_mean(name, SIGNALS)}")
+        return tuple(s for s in SIGNALS if s in self.signals)
+
 
 def switched(topology: Topology, source: RequestSource) -> Topology:
     """Return the topology with the parts off that a source switches off."""
@@ -97,7 +107,7 @@ def _service(service: Service, source: RequestSource) -> Service:
         operations = tuple(replace(o, calls=tuple(replace(c, hit=0.0) for c in o.calls)) for o in changed.operations)
         changed = replace(changed, operations=operations)
     if not source.locks:
-        changed = replace(changed, locks=0)
+        changed = replace(changed, locks=0, operations=tuple(replace(o, writes=0.0) for o in changed.operations))
     if not source.pauses:
         changed = replace(changed, gc_s=0.0)
     if not source.hosts:

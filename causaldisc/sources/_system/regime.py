@@ -39,7 +39,7 @@ class Regime:
     replicas: np.ndarray
     memory: np.ndarray
     step_s: float
-    epsilon: float = 0.01
+    epsilon: float = 0.005
 
     def acts(self, read: Read) -> bool:
         """Whether the read made a difference in this run."""
@@ -81,16 +81,16 @@ class Regime:
         from causaldisc.kernels import requests_world as x
 
         s = self.topology.index[name]
-        deed, seconds = self.deed[s], self.servicef[s, x.LATENCY_SUM]
+        deed, inside = self.deed[s], self._inside(s)
         errors, restarts = self.service[s, x.ERRORS], self.service[s, x.RESTARTS] > 0
         shares = {
-            "threads": (deed[x.WAITED_THREAD], seconds),
-            "cores": (deed[x.WAITED_CORE], seconds),
-            "slow": (deed[x.STRETCHED] + deed[x.PAUSED], seconds),
-            "contention": (deed[x.STRETCHED], seconds),
-            "host": (deed[x.STRETCHED], seconds),
-            "locks": (deed[x.WAITED_LOCK], seconds),
-            "pauses": (deed[x.PAUSED], seconds),
+            "threads": (deed[x.WAITED_THREAD], inside + deed[x.WAITED_THREAD]),
+            "cores": (deed[x.WAITED_CORE], inside),
+            "slow": (deed[x.STRETCHED] + deed[x.PAUSED], inside),
+            "contention": (deed[x.STRETCHED], inside),
+            "host": (deed[x.STRETCHED], inside),
+            "locks": (deed[x.WAITED_LOCK], inside),
+            "pauses": (deed[x.PAUSED], inside),
             "refused": (deed[x.REFUSED], errors),
         }
         if word in shares:
@@ -110,13 +110,13 @@ class Regime:
 
         e = self._edge(name)
         s = self.topology.index[name.partition("->")[0]]
-        deed, seconds, calls = self.pair_deed[e], self.servicef[s, x.LATENCY_SUM], self.pair_deed[e, x.SENT_CALLS]
+        deed, calls = self.pair_deed[e], self.pair_deed[e, x.SENT_CALLS]
         timed = self._ratio(deed[x.TIMED_OUT], deed[x.FAILED_TRIES]) >= self.epsilon
         spoilt, cut = deed[x.SPOILT], self._ratio(deed[x.CUT], deed[x.CUT] + calls)
         share = {
-            "wait": self._ratio(deed[x.CALLEE_SECONDS], seconds),
+            "wait": self._ratio(deed[x.CALLEE_SECONDS], self._inside(s)),
             "again": self._ratio(deed[x.RETRIED], calls),
-            "line": self._ratio(deed[x.WAITED_POOL], seconds),
+            "line": self._ratio(deed[x.WAITED_POOL], self._inside(s)),
             "cut": cut,
             "abort": self._ratio(spoilt, self.service[s, x.ANSWERS]),
             "through": self._ratio(spoilt, self.service[s, x.ERRORS]),
@@ -124,6 +124,12 @@ class Regime:
         if role == "breaker" and cut < self.epsilon:
             return False
         return share >= self.epsilon and (timed or not late)
+
+    def _inside(self, s: int) -> float:
+        """Seconds that calls spent in a service once they had a thread: what they meet there is also what the line is made of."""
+        from causaldisc.kernels import requests_world as x
+
+        return float(self.servicef[s, x.LATENCY_SUM] - self.deed[s, x.WAITED_THREAD])
 
     def _edge(self, name: str) -> int:
         caller, _, callee = name.partition("->")

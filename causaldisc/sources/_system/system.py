@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from causaldisc.core.dataset import Dataset, Trial
 from causaldisc.core.errors import InputError
 from causaldisc.core.graph import CausalGraph, Edge
 from causaldisc.core.intervention import Intervention
+from causaldisc.core.lazily import LazyMapping
 from causaldisc.core.parameters import values_of
 from causaldisc.core.telemetry import Telemetry
 from causaldisc.core.variables import Variable
@@ -26,6 +28,7 @@ from causaldisc.sources._system.mechanisms import Read, State, reads
 from causaldisc.sources._system.observe import Counters, Scrape, other_units, read_metrics, variable
 from causaldisc.sources._system.projection import hidden_causes, project, timed
 from causaldisc.sources._system.regime import LONG, Regime
+from causaldisc.sources._system.signals import MOST_SPANS, check_size, signals_of
 from causaldisc.sources._system.topology import Topology
 from causaldisc.sources._system.traffic import service_visits, usual_ms, visits
 from causaldisc.sources._system.users import neighbour_load, user_rates
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
 WARM_UP_S = 120.0  # run before the first row, so that the start leaves no trace
 MAX_LAG = 3  # steps
 _STRENGTH = {"cpu_throttle": 0.6, "latency": 0.2, "error": 0.3, "traffic_surge": 0.8, "kill": 0.5, "bad_deployment": 0.6}
-_SPANS = 200_000
 _BOUNDS = {"requests": (0.0, 1e6), "latency": (0.0, 6e5), "errors": (0.0, 1.0), "cpu": (0.0, 1.0), "memory": (0.0, 1.0)}
 _BOUNDS |= {f"latency_p{share}": _BOUNDS["latency"] for share in (50, 95, 99)}
 _BOUNDS |= {"queue": (0.0, 1e6), "pool": (0.0, 1e6), "replicas": (0.0, 1e4)}
@@ -55,6 +57,7 @@ class Run:
     rows: int
     step_s: float
     interventions: tuple[Intervention, ...] = ()
+    deployments: tuple[Intervention, ...] = ()
 
     @property
     def counters(self) -> Counters:
@@ -112,6 +115,7 @@ class RequestSystem(SimulatedSystem):
         self.visits, self.usual_s = visits(self.topology), {k: v / 1000.0 for k, v in usual_ms(self.topology).items()}
         self.phase = float(rng.uniform())
         self._columns(source, rng)
+        self._check_signals()
         self.kinds = (*faults.KINDS, "set")
         self.bounds = {v.name: _BOUNDS.get(v.metric, (0.0, 0.0)) for v in self.variables}
         self.call_graph = call_graph(self.topology)
@@ -142,16 +146,23 @@ class RequestSystem(SimulatedSystem):
 
     # -- running -----------------------------------------------------------------------------------------------------
 
-    def run(self, interventions: Sequence[Intervention], *purpose: str | int, progress: Any = None) -> Run:
-        """Run the physics; ``purpose`` names the run and keys its draws, ``progress`` is called with the seconds done and the run."""
+    def run(
+        self, interventions: Sequence[Intervention], *purpose: str | int, progress: Any = None, signals: Sequence[str] = ()
+    ) -> Run:
+        """Run the physics; ``purpose`` names the run and keys its draws.
+
+        ``progress`` is called with the seconds done and the run; ``signals`` are the forms that it will be told in beside
+        telemetry: what they need is kept, and changes nothing of the run.
+        """
         warm_ticks = round(WARM_UP_S / self.control_s)
         warm_ticks += -warm_ticks % self.per_step
-        every = 1 if self.options.skew_s > 0 or self.options.resets or "openmetrics" in self.options.signals else self.per_step
+        every = 1 if self.options.skew_s > 0 or self.options.resets or "events" in signals else self.per_step
         late = int(np.ceil(self.options.skew_s / self.control_s))
         ticks = warm_ticks + self.n_rows * self.per_step + late
         rates, background = self._surroundings(ticks + 1, warm_ticks, purpose)
-        traced = self.options.trace_share if "traces" in self.options.signals or "logs" in self.options.signals else 0.0
-        found = [*interventions, *self._deployments()]
+        traced = self.options.trace_share if {"traces", "logs"} & set(signals) else 0.0
+        deployments = self._deployments()
+        found = [*interventions, *deployments]
         world = wire(
             self.topology,
             rates,
@@ -164,13 +175,23 @@ class RequestSystem(SimulatedSystem):
                 self.topology, found, control_s=self.control_s, warm_ticks=warm_ticks, visits=service_visits(self.topology)
             ),
             snapshot_every=every,
-            spans=_SPANS if traced > 0 else 0,
+            spans=MOST_SPANS if traced > 0 else 0,
             trace_share=traced,
             long_s=LONG * self.step_s,
         )
-        run = Run(self.topology, world, warm_ticks * self.control_s, self.control_s, every, self.n_rows, self.step_s, tuple(interventions))
-        end = ticks * self.control_s
-        for until in np.linspace(0.0, end, 2 + int(end // 600.0))[1:]:  # in parts, so that an interrupt is heard and progress seen
+        run = Run(
+            self.topology,
+            world,
+            warm_ticks * self.control_s,
+            self.control_s,
+            every,
+            self.n_rows,
+            self.step_s,
+            tuple(interventions),
+            tuple(deployments),
+        )
+        end, part = ticks * self.control_s, 600.0 if progress is None else 30.0
+        for until in np.linspace(0.0, end, 2 + int(end // part))[1:]:  # in parts, so that an interrupt is heard and progress seen
             world.run(float(until) if until < end else float(np.nextafter(end, np.inf)))
             if progress is not None:
                 progress(float(until) - run.warm_s, run)
@@ -220,11 +241,19 @@ class RequestSystem(SimulatedSystem):
         if o.scrape_noise > 0:
             values = values * np.exp(o.scrape_noise * rng.standard_normal(values.shape))
         values = np.minimum(values, [self.bounds[v.name][1] or np.inf for v in self.variables])
-        held = self.clamps(run.interventions)
+        held = self.clamps([again for i in run.interventions for again in self._readings(i)])
         values = np.where(np.isnan(held), values, held)
         empty = np.isnan(values).all(axis=0)
         values[0, empty] = 0.0  # a service that nobody ever called: its rates of nothing are told once
         return values * self.factors
+
+    def _readings(self, intervention: Intervention) -> list[Intervention]:
+        """The same do() on every metric that reads the same: when each answer takes as long, so does any share of them."""
+        service, _, metric = str(intervention.variable).rpartition(":")
+        if intervention.kind != "set" or not metric.startswith("latency"):
+            return [intervention]
+        same = [v.name for v in self.variables if v.service == service and v.metric.startswith("latency")]
+        return [replace(intervention, variable=name) for name in same]
 
     def resolve(self, intervention: Intervention) -> Intervention:
         """Check an intervention against this system; a fault is labelled with the variable that it breaks first.
@@ -254,10 +283,10 @@ class RequestSystem(SimulatedSystem):
         """Run the system as its seed says, with its held-out trials; see :meth:`SimulatedSystem.dataset`."""
         resolved = [self.resolve(i) for i in interventions]
         purpose = (self.source.name, "dataset")
-        run = self.run(resolved, *purpose, progress=progress)
+        run = self.run(resolved, *purpose, progress=progress, signals=self.options.wanted_signals)
         telemetry = self._telemetry(self.seen(run, *purpose), resolved, *purpose)
         plans = [self.resolve(plan) for plan in self.planned_trials(stream(self.seed, self.source.name, "trials"))]
-        trials = tuple(Trial(plan, self._run([plan], "held-out", k, label=False)) for k, plan in enumerate(plans))
+        trials = tuple(Trial(plan, self._held_out(plan, k, progress)) for k, plan in enumerate(plans))
         truth = self.truth_of(run)
         return Dataset(
             self.source.name,
@@ -267,16 +296,40 @@ class RequestSystem(SimulatedSystem):
             self.prior,
             trials,
             notes={"seed": self.seed, "parameters": values_of(self.source), **self._facts(run, telemetry, truth)},
-            truths={"structural": self.structural},
+            truths=self._truths(),
             signals=self._signals(run),
         )
 
-    def _signals(self, run: Run) -> Mapping[str, bytes]:
-        if not self.options.signals:
-            return {}
-        from causaldisc.sources._system.signals import signals_of
+    def _held_out(self, plan: Intervention, number: int, progress: Any = None) -> Telemetry:
+        """Run a held-out trial, unlabelled."""
+        purpose = (self.source.name, "held-out", number)
+        return self._telemetry(self.seen(self.run([plan], *purpose, progress=progress), *purpose), (), *purpose)
 
-        return signals_of(run, self.options.signals, stream(self.seed, self.source.name, "signals"))
+    def _truths(self) -> Mapping[str, CausalGraph]:
+        """Further truths, found when somebody asks for them."""
+        found: dict[str, Callable[[], CausalGraph]] = {"structural": lambda: self.structural}
+        epsilon = self.options.ancestors
+        if epsilon is not None:
+            found["ancestors"] = lambda: self.ancestors(epsilon)
+        return LazyMapping(found)
+
+    def _signals(self, run: Run) -> Mapping[str, bytes]:
+        o = self.options
+        rng = stream(self.seed, self.source.name, "signals")
+        return signals_of(run, o.wanted_signals, rng, resets=o.resets, buckets=o.buckets) if o.signals else {}
+
+    def _check_signals(self) -> None:
+        o = self.options
+        requests = self.topology.rate * (self.duration_s + WARM_UP_S)
+        check_size(
+            o.wanted_signals,
+            services=len(self.topology.services),
+            rows=self.n_rows,
+            seconds=self.duration_s + o.skew_s,
+            buckets=o.buckets,
+            spans=o.trace_share * requests * sum(self.visits.values()),
+            trace_share=o.trace_share,
+        )
 
     def planned_trials(self, rng: np.random.Generator) -> list[Intervention]:
         """Plan faults of different kinds in the second half of a run, each on a random service."""
@@ -312,7 +365,8 @@ class RequestSystem(SimulatedSystem):
     @cached_property
     def reads(self) -> tuple[Read, ...]:
         """Every read of the mechanisms, hidden causes included."""
-        return (*reads(self.topology), *hidden_causes(self.topology))
+        found = (*reads(self.topology), *hidden_causes(self.topology))
+        return found if self.options.neighbours > 0 else tuple(r for r in found if r.source.role != "neighbours")
 
     @cached_property
     def truth(self) -> CausalGraph:  # type: ignore[override]  # computed here, an attribute elsewhere
@@ -330,6 +384,56 @@ class RequestSystem(SimulatedSystem):
             return self.structural
         regime = run.regime(self.options.epsilon)
         return self._graph([r for r in self.reads if regime.acts(r)], "regime")
+
+    def ancestors(self, epsilon: float = 0.1, runs: int = 1, progress: Any = None) -> CausalGraph:
+        """The interventional truth: who moves whom, found by twin runs that share every draw.
+
+        Each variable that can be set and that varies is held at one and two standard deviations above and below its mean, from
+        the first tenth of the run on, and every other's mean is compared with that of the untouched run. An edge says that some
+        setting moves it by more than ``epsilon`` of its own standard deviation; its ``strength`` is the largest such shift, in
+        standard deviations. Takes four runs a variable, ``runs`` times: the more, the less it counts that a setting lets other
+        requests meet the same chances. ``progress`` is called with the number of variables done.
+
+        Raises
+        ------
+        InputError : ``epsilon`` is negative, or ``runs`` less than 1.
+        """
+        if not epsilon >= 0 or runs < 1:
+            raise InputError(f"epsilon must be a number >= 0 and runs >= 1, got {epsilon!r} and {runs!r}")
+        free = [self.trial([], run) for run in range(runs)]
+        spread = np.nanstd(np.concatenate([t.values for t in free]), axis=0)
+        shifts = np.array([self._shifts(i, free) for i in _counted(len(self.variables), progress)])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            size = np.where(shifts > 0, shifts / spread[None, :], 0.0)
+        edges = [
+            Edge(a.name, b.name, strength=float(size[i, j]))
+            for i, a in enumerate(self.variables)
+            for j, b in enumerate(self.variables)
+            if i != j and size[i, j] > epsilon and np.isfinite(size[i, j])
+        ]
+        provenance = {"source": self.source.name, "truth": "ancestors", "epsilon": epsilon, "runs": runs}
+        return CausalGraph(self.variables, edges, kind="summary", step_seconds=self.step_s, provenance=provenance)
+
+    def _shifts(self, i: int, free: Sequence[Telemetry]) -> np.ndarray:
+        """Largest shift of each variable's mean over some settings of one, float[N] in the variables' units; 0 is exact."""
+        v = self.variables[i]
+        start = float(np.floor(0.1 * self.n_rows) * self.step_s)
+        rows = free[0].times >= start
+        own = np.concatenate([t.values[:, i] for t in free])
+        found, spread = np.zeros(len(self.variables)), float(np.nanstd(own))
+        if v.metric not in faults.SETTABLE or not spread > 0:
+            return found
+        low, high = self.bounds[v.name]
+        levels = (float(np.nanmean(own)) + spread * np.array([-2.0, -1.0, 1.0, 2.0])) / self.factors[i]
+        for level in np.unique(np.clip(levels, low, high)):
+            plan = Intervention(v.service, "set", float(level), start, variable=v.name)
+            moved = [(self.trial([plan], run).values - t.values)[rows] for run, t in enumerate(free)]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # a variable that was not seen at all in one of the runs
+                shift = np.abs(np.nanmean(np.concatenate(moved), axis=0))
+            found = np.maximum(found, np.nan_to_num(shift))
+        found[i] = 0.0
+        return found
 
     def _graph(self, found: Sequence[Read], kind: str) -> CausalGraph:
         arrows = timed(self.topology, found, self._delay_s, self.step_s)
@@ -361,3 +465,11 @@ class RequestSystem(SimulatedSystem):
         if word in ("host", "contention", "memory", "full"):
             return 0.5 * self.control_s
         return 0.0
+
+
+def _counted(count: int, progress: Any) -> Iterator[int]:
+    """The numbers below ``count``; ``progress`` hears of each when its turn is over."""
+    for k in range(count):
+        yield k
+        if progress is not None:
+            progress(k + 1)
