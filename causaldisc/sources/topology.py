@@ -22,7 +22,7 @@ class FromFile(RequestSource):
     The format is told in ``experiments/simulator/MODEL.md``; the files in ``causaldisc/sources/_system/named`` are examples.
 
     >>> import tempfile
-    >>> text = "version: 1\\nname: shop\\nrate: 20\\nentries: {web/get: 1}\\nservices: {web: {operations: {get: {work_ms: 5}}}}\\n"
+    >>> text = "{version: 1, name: shop, rate: 20, entries: {web/get: 1}, services: {web: {operations: {get: {work_ms: 5}}}}}"
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = (Path(folder) / "shop.yaml").write_text(text)
     ...     FromFile(file=f"{folder}/shop.yaml", duration_s=300, trials=0).system(0).dataset().telemetry.shape

@@ -16,8 +16,8 @@ from causaldisc.sources._system.topology import Topology
 class TrainTicket(RequestSource):
     """The call graph of a well-known demonstration system, simulated request by request as ``mesh`` is.
 
-    Who calls whom, in which order and how often is read from the public source; times, sizes and limits are assumed. Both are told
-    in ``causaldisc/sources/_system/named/train_ticket.yaml``. The seed draws traffic, faults and the order of columns.
+    Who calls whom, in which order and how often is read from the public source; times, sizes and limits are assumed. Both are
+    told in ``causaldisc/sources/_system/named/train_ticket.yaml``. The seed draws traffic, faults and the order of columns.
 
     >>> system = TrainTicket(duration_s=300, trials=0, rate=5).system(seed=0)
     >>> len(system.topology.services), system.call_graph.number_of_edges() > 0

@@ -36,8 +36,8 @@ def _operation(rng: np.random.Generator, name: str, callees: dict[str, str]) -> 
             str(callee),
             _one(rng, *callees[str(callee)]),
             stage=int(rng.integers(0, 2)),
-            probability=_one(rng, 1.0, 0.7),
-            hit=_one(rng, 0.0, 0.0, 0.7),
+            probability=_one(rng, 1.0, 0.8),
+            hit=_one(rng, 0.0, 0.0, 0.5),
             waits=bool(rng.random() < 0.85),
             required=bool(rng.random() < 0.7),
         )
@@ -66,6 +66,12 @@ def _service(rng: np.random.Generator, name: str, operations: str, callees: dict
     )
 
 
+def _services(rng: np.random.Generator, names: list[str], hosts: list[str]) -> tuple[Service, ...]:
+    operations = {name: _one(rng, "o", "o", "op") for name in names}
+    callees = [{n: operations[n] for n in names[k + 1 :]} for k in range(len(names))]
+    return tuple(_service(rng, name, operations[name], called, hosts) for name, called in zip(names, callees, strict=True))
+
+
 def _reached(services: tuple[Service, ...]) -> tuple[Service, ...]:
     """Services without the operations that nobody asks for."""
     asked, kept = {("a", o.name) for o in services[0].operations}, []
@@ -79,18 +85,15 @@ def _reached(services: tuple[Service, ...]) -> tuple[Service, ...]:
 def stressed_system(seed: int) -> dict[str, Any]:
     """Return what ``Twin`` takes, for one seed."""
     rng = np.random.default_rng(seed)
-    names = ["a", "b", "c", "d"][: _one(rng, 3, 4)]
     hosts = ["h", "i"][: _one(rng, 1, 2)]
-    operations = {name: _one(rng, "o", "o", "op") for name in names}
-    services = tuple(
-        _service(rng, name, operations[name], {n: operations[n] for n in names[k + 1 :]}, hosts) for k, name in enumerate(names)
-    )
-    services = _reached(services)
+    services: tuple[Service, ...] = ()
+    while len(services) < 3:
+        services = _reached(_services(rng, ["a", "b", "c", "d"][: _one(rng, 3, 4)], hosts))
     entries = {("a", o.name): 1.0 for o in services[0].operations}
     topology = Topology("stressed", services, entries, 80.0, {h: _one(rng, 2, 4) for h in hosts})
     return {
         "topology": replace(topology, policies={edge: _policy(rng) for edge in topology.edges}),
-        "rates": rng.uniform(30.0, 110.0, TICKS),
+        "rates": rng.uniform(25.0, 80.0, TICKS),
         "seed_key": int(rng.integers(0, 2**63)),
         "physics": Physics(
             contention=2.0,

@@ -135,8 +135,8 @@ def test_every_pair_of_roles_acted() -> None:
 
 def test_what_is_not_declared_moves_nothing() -> None:
     """The target's declared sources are held as they were, four others are bent, and all else lives and is moved by them."""
-    rng, tried, moved_others = np.random.default_rng(0), 0, 0
-    while tried < NON_EDGES:
+    rng, moved_others = np.random.default_rng(0), 0
+    for _ in range(NON_EDGES // 4):
         base = _baseline(int(rng.integers(SYSTEMS)))
         targets = [t for t in sorted(base.did) if t.role not in _OUTSIDE]
         target = targets[int(rng.integers(len(targets)))]
@@ -146,7 +146,6 @@ def test_what_is_not_declared_moves_nothing() -> None:
         hold = {s: base.tapes[s] for s in held} | {s: bend(s, base.tapes[s]) for s in bent}
         did = _run(base.system, hold).trajectories()
         assert did[target] == base.did[target], (target, bent)
-        tried += len(bent)
         moved_others += sum(did[s] != base.did[s] for s in others if s not in bent)
     assert moved_others > NON_EDGES  # the world around the target was another
 

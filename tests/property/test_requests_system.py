@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -24,7 +25,7 @@ from causaldisc.sources._system.topology import Call, Operation, Policy, Service
 from causaldisc.sources.mesh import Mesh
 
 ALL = ("all",)
-LENGTH = {"duration_s": 600, "trials": 0}
+LENGTH: dict[str, Any] = {"duration_s": 600, "trials": 0}
 
 
 def reached(system: RequestSystem, plan: Intervention) -> set[str]:
@@ -187,7 +188,11 @@ def test_what_cannot_be_done_is_refused_in_one_line() -> None:
 @given(st.integers(0, 10_000), st.floats(0.3, 3.0))
 @settings(max_examples=25, deadline=None)
 def test_what_is_seen_is_sound(seed: int, load: float) -> None:
-    data = Mesh(n_services=4, metrics=ALL, load=load, duration_s=400, trials=0, gaps=0.1, skew_s=5, resets=True).system(seed).dataset()
+    data = (
+        Mesh(n_services=4, metrics=ALL, load=load, duration_s=400, trials=0, gaps=0.1, skew_s=5, resets=True)
+        .system(seed)
+        .dataset()
+    )
     for variable, column in zip(data.telemetry.variables, data.telemetry.values.T, strict=True):
         assert np.nanmin(column) >= 0, variable.name
         if variable.metric in ("cpu", "errors", "memory"):

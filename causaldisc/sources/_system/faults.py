@@ -41,7 +41,9 @@ FAULTS: Mapping[tuple[str, str], Fault] = {
         "memory", "share of the limit lost by the end", 0, 10, lambda m, s: [("LEAK", m / s)], ("memory", "restarts")
     ),
     ("latency", SERVICE): Fault("latency", "seconds added", 0, 60, lambda m, _: [("DELAY", m)], ("latency", "errors")),
-    ("packet_loss", SERVICE): Fault("latency", "share of packets lost", 0, 0.99, lambda m, _: [("LOSS", m)], ("latency", "traffic")),
+    ("packet_loss", SERVICE): Fault(
+        "latency", "share of packets lost", 0, 0.99, lambda m, _: [("LOSS", m)], ("latency", "traffic")
+    ),
     ("error", SERVICE): Fault("errors", "share of requests failing", 0, 1, lambda m, _: [("FAULT_ERRORS", m)], ("errors",)),
     ("kill", SERVICE): Fault("replicas", "share of the pods", 0, 1, lambda m, _: [("DOWN", m)], ("replicas", "restarts")),
     ("traffic_surge", SERVICE): Fault("requests", "share of requests added", 0, 100, lambda m, _: [("EXTRA", m)], ("traffic",)),
@@ -54,7 +56,12 @@ FAULTS: Mapping[tuple[str, str], Fault] = {
         ("cores", "cpu", "latency", "errors", "locks", "threads"),
     ),
     ("disk_slowdown", SERVICE): Fault(
-        "latency", "share of work added", 0, 100, lambda m, _: [("WORK_GAIN", 1.0 + m)], ("cores", "cpu", "latency", "locks", "threads")
+        "latency",
+        "share of work added",
+        0,
+        100,
+        lambda m, _: [("WORK_GAIN", 1.0 + m)],
+        ("cores", "cpu", "latency", "locks", "threads"),
     ),
     ("dependency_outage", SERVICE): Fault(
         "errors", "share of calls to it that are refused", 0, 1, lambda m, _: [("OUTAGE", m)], ("traffic", "errors", "latency")
@@ -63,8 +70,12 @@ FAULTS: Mapping[tuple[str, str], Fault] = {
         "errors", "share of the calls that are refused", 0, 1, lambda m, _: [("OUTAGE", m)], ("traffic", "errors", "latency")
     ),
     ("latency", PAIR): Fault("latency", "seconds added", 0, 60, lambda m, _: [("PAIR_DELAY", m)], ("latency", "traffic")),
-    ("packet_loss", PAIR): Fault("latency", "share of packets lost", 0, 0.99, lambda m, _: [("PAIR_LOSS", m)], ("latency", "traffic")),
-    ("cpu_throttle", HOST): Fault("cpu", "share of the host's cores used by others", 0, 10, lambda m, _: [("HOST_EXTRA", m)], ("load",)),
+    ("packet_loss", PAIR): Fault(
+        "latency", "share of packets lost", 0, 0.99, lambda m, _: [("PAIR_LOSS", m)], ("latency", "traffic")
+    ),
+    ("cpu_throttle", HOST): Fault(
+        "cpu", "share of the host's cores used by others", 0, 10, lambda m, _: [("HOST_EXTRA", m)], ("load",)
+    ),
 }
 KINDS = tuple(dict.fromkeys(kind for kind, _ in FAULTS))
 # What do() turns for a metric; `pool` and `queue` speak of the same line of calls.
@@ -115,15 +126,20 @@ def fault_of(topology: Topology, intervention: Intervention) -> tuple[Fault, str
     """
     kind = intervention.kind
     if kind not in KINDS:
-        raise InputError(f"intervention kind must be one that the system knows, got {kind!r}; {did_you_mean(kind, (*KINDS, 'set'))}")
+        raise InputError(
+            f"intervention kind must be one that the system knows, got {kind!r}; {did_you_mean(kind, (*KINDS, 'set'))}"
+        )
     place, name = place_of(topology, intervention.target)
     if (kind, place) not in FAULTS:
         places = sorted(p for k, p in FAULTS if k == kind)
-        raise InputError(f"intervention target of {kind!r} must be a {' or a '.join(places)}, got the {place} {intervention.target!r}")
+        raise InputError(
+            f"intervention target of {kind!r} must be a {' or a '.join(places)}, got the {place} {intervention.target!r}"
+        )
     fault = FAULTS[kind, place]
     if not fault.low <= intervention.magnitude <= fault.high:
         raise InputError(
-            f"intervention magnitude of {kind!r} ({fault.unit}) must be in {fault.low:g}..{fault.high:g}, got {intervention.magnitude!r}"
+            f"intervention magnitude of {kind!r} ({fault.unit}) must be in {fault.low:g}..{fault.high:g}, "
+            f"got {intervention.magnitude!r}"
         )
     if kind == "disk_slowdown" and not topology.services[topology.index[name]].disk:
         disks = ", ".join(s.name for s in topology.services if s.disk)[:200] or "none of this system"

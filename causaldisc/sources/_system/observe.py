@@ -1,4 +1,4 @@
-"""Observation: what monitoring makes of a run: rates, means and quantiles of each scrape interval, and what goes wrong on the way.
+"""Observation: what monitoring makes of a run: rates, means and quantiles of each scrape interval, and what goes wrong.
 
 Nothing of it feeds back. A row is stamped with the beginning of its interval; counters are differenced, gauges read at its end.
 """
@@ -39,7 +39,7 @@ PROMETHEUS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 class Counters:
     """Snapshots of a run on a regular grid, from the end of the warm-up on.
 
-    ``table`` float[K, S, C] and ``buckets`` int[K, S, B], cumulative since the start of the run; snapshots ``every_s`` seconds apart.
+    ``table`` float[K, S, C] and ``buckets`` int[K, S, B], cumulative since the start of the run; ``every_s`` seconds apart.
     """
 
     table: np.ndarray
@@ -51,8 +51,8 @@ class Counters:
 class Scrape:
     """How the metrics are collected.
 
-    ``step_s`` between scrapes; ``skew_s`` the most by which a target's clock is late; ``gaps`` share of scrapes of a target that fail,
-    a few in a row; ``resets`` whether a restart sets the target's counters to zero; ``buckets`` ``fine`` or ``prometheus``.
+    ``step_s`` between scrapes; ``skew_s`` the most by which a target's clock is late; ``gaps`` share of a target's scrapes that
+    fail, a few in a row; ``resets`` whether a restart sets the target's counters to zero; ``buckets`` ``fine`` or ``prometheus``.
     """
 
     step_s: float
@@ -62,7 +62,9 @@ class Scrape:
     buckets: str = "fine"
 
 
-def read_metrics(counters: Counters, topology: Topology, scrape: Scrape, rows: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def read_metrics(
+    counters: Counters, topology: Topology, scrape: Scrape, rows: int, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
     """Return metric → float[rows, S] in the usual units, NaN where nothing was seen; the draws do not depend on what happened."""
     from causaldisc.kernels import requests_world as x
 

@@ -35,7 +35,9 @@ class RequestSource(Source):
     burst_s: float = parameter(60.0, "seconds within which a burst is over", low=0.1)
     metrics: tuple[str, ...] = parameter(GOLDEN, f"metrics per service: golden, all, or some of {', '.join(METRICS)}")
     memory: bool = parameter(False, "whether services have a memory metric, whatever `metrics` says")
-    pools: str = parameter("bounded", "threads, queues and connections: as the topology has them, or without a bound", choices=("bounded", "wide"))
+    pools: str = parameter(
+        "bounded", "threads, queues and connections: as the topology has them, or without a bound", choices=("bounded", "wide")
+    )
     timeouts: bool = parameter(True, "whether calls time out")
     retries: bool = parameter(True, "whether failed calls are tried again")
     breakers: bool = parameter(True, "whether circuit breakers open")
@@ -43,7 +45,9 @@ class RequestSource(Source):
     locks: bool = parameter(True, "whether databases lock what they write")
     pauses: bool = parameter(True, "whether garbage collectors stop services")
     hosts: bool = parameter(True, "whether services share hosts and slow each other down")
-    neighbours: float = parameter(0.0, "share of each host's cores that unseen tenants use in waves: a hidden common cause", low=0, high=0.9)
+    neighbours: float = parameter(
+        0.0, "share of each host's cores that unseen tenants use in waves: a hidden common cause", low=0, high=0.9
+    )
     autoscaling: bool = parameter(True, "whether services that can scale do")
     deployments: int = parameter(0, "deployments that change the work of a random service by up to a quarter", low=0, high=1000)
     scrape_noise: float = parameter(0.0, "relative standard deviation of a noise on what is seen", low=0, high=1)
@@ -56,7 +60,9 @@ class RequestSource(Source):
     missing_series: float = parameter(0.0, "share of metrics that a service does not have at all", low=0, high=0.9)
     truth: str = parameter("regime", "what acted in the run, or all that the mechanisms read", choices=("regime", "structural"))
     epsilon: float = parameter(0.005, "least share that a mechanism must make to be in the regime", low=0, high=1)
-    ancestors: float | None = parameter(None, "effects, in standard deviations, that the truth of twin runs counts; null = no such truth", low=0)
+    ancestors: float | None = parameter(
+        None, "effects, in standard deviations, that the truth of twin runs counts; null = no such truth", low=0
+    )
     signals: tuple[str, ...] = parameter((), f"other forms of the same run to give as well: {', '.join(SIGNALS)}")
     trace_share: float = parameter(0.01, "share of users' requests that are traced, if traces are asked for", low=0, high=1)
     trials: int = parameter(4, "held-out faults", low=0, high=1000)
@@ -75,10 +81,14 @@ class RequestSource(Source):
         chosen: set[str] = {"memory"} if self.memory else set()
         for name in self.metrics:
             if name not in (*METRICS, "golden", "all"):
-                raise InputError(f"{self.name}.metrics must be known metrics, got {name!r}; {did_you_mean(name, (*METRICS, 'golden', 'all'))}")
+                raise InputError(
+                    f"{self.name}.metrics must be known metrics, got {name!r}; {did_you_mean(name, (*METRICS, 'golden', 'all'))}"
+                )
             chosen |= set(METRICS) if name == "all" else set(GOLDEN) if name == "golden" else {name}
         if not chosen:
-            raise InputError(f"{self.name}.metrics must name at least one metric, got none; valid: golden, all, {', '.join(METRICS)}")
+            raise InputError(
+                f"{self.name}.metrics must name at least one metric, got none; valid: golden, all, {', '.join(METRICS)}"
+            )
         return tuple(m for m in METRICS if m in chosen)
 
     @property

@@ -3,8 +3,8 @@
 1. Time. A scrape interval is one step. What happens within a fraction of it is at lag 0, what takes longer has its lag in steps.
    Reads at lag 0 that go round in a circle are feedback: in each circle those that run against the life of a request (on its way
    down from the users: traffic, threads, locks, cores, connections; then up again: latency, errors) are written at lag 1.
-2. Hidden states. A directed path whose inner states are all hidden becomes one edge, its lag the sum; two observed states that such
-   paths reach from one hidden state with a randomness of its own have a hidden common cause: two arrows.
+2. Hidden states. A directed path whose inner states are all hidden becomes one edge, its lag the sum; two observed states that
+   such paths reach from one hidden state with a randomness of its own have a hidden common cause: two arrows.
 3. Metrics. Each metric stands for its state; two metrics of one state have that state as their common cause.
 """
 
@@ -20,7 +20,22 @@ Arrow = tuple[State, State, int]
 
 # States with draws of their own; the others are functions of what they read.
 NOISY = frozenset(("users", "neighbours", "work", "traffic", "errors", "latency"))
-_DOWN = ("memory", "restarts", "warm", "replicas", "load", "slow", "work", "traffic", "threads", "locks", "cores", "cpu", "breaker", "pool")
+_DOWN = (
+    "memory",
+    "restarts",
+    "warm",
+    "replicas",
+    "load",
+    "slow",
+    "work",
+    "traffic",
+    "threads",
+    "locks",
+    "cores",
+    "cpu",
+    "breaker",
+    "pool",
+)
 
 
 def hidden_causes(topology: Topology) -> list[Read]:
@@ -77,7 +92,9 @@ def project(arrows: Sequence[Arrow], observed: Iterable[State], max_lag: int) ->
     return directed, confounded
 
 
-def _reached(start: State, after: Mapping[State, list[tuple[State, int]]], seen: set[State], max_lag: int) -> set[tuple[State, int]]:
+def _reached(
+    start: State, after: Mapping[State, list[tuple[State, int]]], seen: set[State], max_lag: int
+) -> set[tuple[State, int]]:
     """Observed states at the ends of paths through hidden ones, with the paths' lags."""
     found, visited, todo = set(), {(start, 0)}, [(start, 0)]
     while todo:

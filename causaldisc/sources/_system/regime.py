@@ -1,9 +1,9 @@
 """Regime: which mechanisms of a system acted in a run, and so which reads made a difference there.
 
-A system is built with time-outs, retries, breakers and lines of every kind; on a quiet day most of them do nothing. A mechanism is
-in the regime of a run when it made at least a share ``epsilon`` of what it works on: of the seconds of latency, of the calls, of the
-errors. A delay that only shifts when a call is made is there when that share of the calls waits for a tenth of a scrape interval: what
-is much shorter than an interval is at once, and what is at once changes no count.
+A system is built with time-outs, retries, breakers and lines of every kind; on a quiet day most of them do nothing. A mechanism
+is in the regime of a run when it made at least a share ``epsilon`` of what it works on: of the seconds of latency, of the calls,
+of the errors. A delay that only shifts when a call is made is there when that share of the calls waits for a tenth of a scrape
+interval: what is much shorter than an interval is at once, and what is at once changes no count.
 """
 
 from __future__ import annotations

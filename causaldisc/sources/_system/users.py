@@ -21,8 +21,8 @@ def user_rates(
     ``daily`` is the swing of the daily cycle as a share of the mean; ``bursts`` the relative standard deviation of what comes on
     top, a log-normal process of mean 1 that forgets within ``burst_s`` seconds.
 
-    >>> steady = user_rates(20.0, np.arange(3.0), day_s=3600, phase=0, daily=0, bursts=0, burst_s=60, rng=np.random.default_rng(0))
-    >>> steady.tolist()
+    >>> calm = {"day_s": 3600, "phase": 0, "daily": 0, "bursts": 0, "burst_s": 60}
+    >>> user_rates(20.0, np.arange(3.0), **calm, rng=np.random.default_rng(0)).tolist()
     [20.0, 20.0, 20.0]
     """
     cycle = 1.0 + daily * np.sin(2.0 * np.pi * (times / day_s + phase))
