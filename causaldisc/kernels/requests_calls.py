@@ -1,14 +1,12 @@
 """The life of a call: sent, admitted, worked on, its own calls made and awaited, answered.
 
-Each function is one step; what follows at once is left on the list ``todo``, so that no step calls itself. ``w`` is the list of addresses of
-:func:`~causaldisc.kernels.requests_world.addresses`, ``t`` the time, ``i`` a call.
+Each function is one step; what follows at once is left on the list ``todo``, so that no step calls itself. ``w`` is the list
+of :func:`~causaldisc.kernels.requests_world.addresses`, ``t`` the time, ``i`` a call.
 """
 
 from __future__ import annotations
 
 import math
-
-import numpy as np
 
 from causaldisc.kernels import requests_world as x
 from causaldisc.kernels.agenda import SUBJECT_BITS, plan

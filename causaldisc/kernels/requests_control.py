@@ -114,7 +114,7 @@ def scale(w, s, tick, t):
     ratio = use / x.settings(w)[x.SCALE_TARGET]
     wanted = ready
     if ratio > 1.1 or ratio < 0.9:
-        wanted = min(most, max(x.service(w)[s, x.LEAST], int(math.ceil(ready * ratio - 1e-9))))
+        wanted = min(most, max(x.service(w)[s, x.LEAST], math.ceil(ready * ratio - 1e-9)))
     if wanted >= ready:
         x.servicef(w)[s, x.IDLE_SINCE] = t
     if wanted > ready and x.service(w)[s, x.SIZE_WANTED] < wanted:
@@ -138,13 +138,13 @@ def kill(w, r):
 
 @inner(_nrt=False)
 def staff(w, s, t):
-    """Let as many replicas take calls as are ready, less those that a fault keeps down; those that go down by it fail their calls."""
+    """Let as many replicas take calls as are ready, less those that a fault keeps down: these fail their calls."""
     first, last = x.service(w)[s, x.FIRST_REPLICA], x.service(w)[s, x.LAST_REPLICA]
     ready = x.service(w)[s, x.SIZE_READY]
     set_to = x.knob(w)[s, x.SET_REPLICAS]
     if set_to == set_to:
-        ready = min(last - first, max(0, int(math.floor(set_to + 0.5))))
-    down = int(math.ceil(x.knob(w)[s, x.DOWN] * ready - 1e-9))
+        ready = min(last - first, max(0, math.floor(set_to + 0.5)))
+    down = math.ceil(x.knob(w)[s, x.DOWN] * ready - 1e-9)
     if t < x.servicef(w)[s, x.BACK_AT]:
         down = ready
     x.service(w)[s, x.ANSWERING] = ready - down

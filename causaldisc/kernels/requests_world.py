@@ -1,7 +1,8 @@
 """The tables of a simulated system: what each column means, and how kernels get at them.
 
-Everything is in seconds, shares and counts. Rows are calls (slots that are used again), replicas, services, operations, the calls
-that operations make, pairs (caller, callee), hosts, locks, and streams of arrivals; lists of waiting calls are linked through the slots.
+Everything is in seconds, shares and counts. Rows are calls (slots that are used again), replicas, services, operations, the
+calls that operations make, pairs (caller, callee), hosts, locks, and streams of arrivals; lists of waiting calls are linked
+through the slots.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ REPLICA_FLOATS = 9
 SERVICE_INTS = 16
 # a service: numbers
 (
-    FLOOR, OWN_ERRORS, BASE_MEMORY, THREAD_MEMORY, GC_EVERY, GC_PAUSE, LATENCY_SUM, CPU_USED, CPU_LIMIT, MEMORY, LEAKED, WARM, BACK_AT,
-    SCALE_AT, IDLE_SINCE, CPU_BEFORE, CPU_SCALED, LATENCY_LAST, USUAL, NOMINAL,
+    FLOOR, OWN_ERRORS, BASE_MEMORY, THREAD_MEMORY, GC_EVERY, GC_PAUSE, LATENCY_SUM, CPU_USED, CPU_LIMIT, MEMORY, LEAKED, WARM,
+    BACK_AT, SCALE_AT, IDLE_SINCE, CPU_BEFORE, CPU_SCALED, LATENCY_LAST, USUAL, NOMINAL,
 ) = range(20)  # fmt: skip
 SERVICE_FLOATS = 20
 # what faults and do() have set for a service; NaN in a SET column = free

@@ -19,7 +19,7 @@ from causaldisc.core.intervention import Intervention
 from causaldisc.sources._system import faults
 from causaldisc.sources._system.mechanisms import State
 from causaldisc.sources._system.options import RequestSource
-from causaldisc.sources._system.projection import NOISY, project, timed
+from causaldisc.sources._system.projection import NOISY, Arrow, project, timed
 from causaldisc.sources._system.system import MAX_LAG, RequestSystem
 from causaldisc.sources._system.topology import Call, Operation, Policy, Service, Topology
 from causaldisc.sources.mesh import Mesh
@@ -204,7 +204,7 @@ def test_what_is_seen_is_sound(seed: int, load: float) -> None:
         assert (low[seen] <= middle[seen]).all() and (middle[seen] <= high[seen]).all()
 
 
-def brute_force(arrows: list[tuple[State, State, int]], seen: set[State], max_lag: int) -> tuple[set[object], set[object]]:
+def brute_force(arrows: list[Arrow], seen: set[State], max_lag: int) -> tuple[set[Arrow], set[Arrow]]:
     """Every simple path over the states of a few steps, written out one by one."""
     span = 2 * max_lag + 1
     graph = nx.DiGraph()
@@ -263,7 +263,7 @@ def test_ancestors_are_the_closure_of_the_direct_truth_where_effects_show(seed: 
     closure = nx.transitive_closure(nx.DiGraph((e.source, e.target) for e in system.structural.edges if e.is_directed))
     every = system.ancestors(epsilon=0.0)
     assert all(closure.has_edge(e.source, e.target) for e in every.edges)  # not one bit elsewhere
-    large = {(e.source, e.target) for e in every.edges if e.strength > 0.5}
+    large = {(e.source, e.target) for e in every.edges if (e.strength or 0.0) > 0.5}
     assert large == {(e.source, e.target) for e in system.ancestors(epsilon=0.5).edges}
     acting = nx.transitive_closure(nx.DiGraph((e.source, e.target) for e in system.truth.edges if e.is_directed))
     physical = {(a, b) for a, b in large if not b.endswith(":errors")}  # rare errors are a matter of which requests meet them

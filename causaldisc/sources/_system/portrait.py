@@ -34,7 +34,7 @@ def portrait(topology: Topology, telemetry: Telemetry | None = None) -> Portrait
     >>> from causaldisc.sources._system.named_systems import named
     >>> seen = portrait(named("online_boutique"))
     >>> round(seen.calls["cartservice", "redis-cart"]), seen.hosts["frontend"]
-    (93, 'node-1')
+    (107, 'node-1')
     """
     load = utilisation(topology)
     shown = () if telemetry is None else zip(telemetry.variables, telemetry.values.T, strict=True)
