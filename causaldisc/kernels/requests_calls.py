@@ -78,6 +78,8 @@ def name(w, i, parent):
 def settle(w, r, t):
     """Bring the areas under a replica's calls inside and in line up to now, before one of the two changes."""
     since = t - x.replicaf(w)[r, x.SETTLED]
+    if since == 0.0:
+        return
     x.replicaf(w)[r, x.SETTLED] = t
     x.replicaf(w)[r, x.QUEUE_AREA] += since * x.replica(w)[r, x.QUEUED]
     x.replicaf(w)[r, x.THREAD_AREA] += since * x.replica(w)[r, x.BUSY]
@@ -629,7 +631,7 @@ def note_span(w, i, failed, t):
     """Keep the span of a traced call."""
     n = x.registers(w)[x.SPANS]
     x.registers(w)[x.SPANS] = n + 1
-    if n >= len(x.span_time(w)):
+    if n >= x.span_time_rows(w):
         return
     for k in range(3):
         x.span_key(w)[n, k] = x.key(w)[i, k]
@@ -646,7 +648,7 @@ def count(w, s, latency, failed):
     x.service(w)[s, x.ERRED_LAST] = failed
     x.servicef(w)[s, x.LATENCY_SUM] += latency
     x.servicef(w)[s, x.LATENCY_LAST] = latency
-    low, high = 0, len(x.bounds(w))
+    low, high = 0, x.bounds_rows(w)
     while low < high:
         middle = (low + high) >> 1
         if x.bounds(w)[middle] < latency:

@@ -52,9 +52,9 @@ def contention(w, r):
 def weigh_hosts(w, tick):
     """Share of each host's cores used in the second before, unseen neighbours included; a service's replicas share one host."""
     step = x.clock(w)[x.STEP]
-    for h in range(len(x.hostf(w))):
-        x.hostf(w)[h, x.HOST_LOAD] = x.background(w)[h * len(x.rates(w)) + tick] + x.hostf(w)[h, x.HOST_EXTRA]
-    for s in range(len(x.service(w))):
+    for h in range(x.hostf_rows(w)):
+        x.hostf(w)[h, x.HOST_LOAD] = x.background(w)[h * x.rates_rows(w) + tick] + x.hostf(w)[h, x.HOST_EXTRA]
+    for s in range(x.service_rows(w)):
         used = x.servicef(w)[s, x.CPU_USED] - x.servicef(w)[s, x.CPU_BEFORE]
         x.servicef(w)[s, x.CPU_BEFORE] = x.servicef(w)[s, x.CPU_USED]
         set_to = x.knob(w)[s, x.SET_CPU]
@@ -64,7 +64,7 @@ def weigh_hosts(w, tick):
         h = x.replica(w)[x.service(w)[s, x.FIRST_REPLICA], x.HOST]
         if h != x.NONE:
             x.hostf(w)[h, x.HOST_LOAD] += used / (x.hostf(w)[h, x.HOST_CORES] * step)
-    for h in range(len(x.hostf(w))):
+    for h in range(x.hostf_rows(w)):
         if x.hostf(w)[h, x.SET_LOAD] == x.hostf(w)[h, x.SET_LOAD]:
             x.hostf(w)[h, x.HOST_LOAD] = x.hostf(w)[h, x.SET_LOAD]
 
@@ -129,7 +129,7 @@ def scale(w, s, tick, t):
 @inner(_nrt=False)
 def kill(w, r):
     """A replica dies: the calls inside fail at their next step."""
-    for i in range(len(x.call(w))):
+    for i in range(x.call_rows(w)):
         state = x.call(w)[i, x.STATE]
         if state != x.EMPTY and state != x.GHOST and x.call(w)[i, x.REPLICA] == r:
             x.call(w)[i, x.FAILED] = 1
@@ -185,9 +185,9 @@ def snapshot(w, t):
     """Write down every service's counters and gauges."""
     n = x.registers(w)[x.SNAPSHOTS]
     x.registers(w)[x.SNAPSHOTS] = n + 1
-    if (n + 1) * len(x.service(w)) > len(x.snapshot(w)):
+    if (n + 1) * x.service_rows(w) > x.snapshot_rows(w):
         return
-    for s in range(len(x.service(w))):
+    for s in range(x.service_rows(w)):
         queue, threads, cores = 0.0, 0.0, 0.0
         for r in range(x.service(w)[s, x.FIRST_REPLICA], x.service(w)[s, x.LAST_REPLICA]):
             settle(w, r, t)
@@ -195,7 +195,7 @@ def snapshot(w, t):
             queue += x.replicaf(w)[r, x.QUEUE_AREA]
             threads += x.replicaf(w)[r, x.THREAD_AREA]
             cores += x.replicaf(w)[r, x.CORE_AREA]
-        row = x.snapshot(w)[n * len(x.service(w)) + s]
+        row = x.snapshot(w)[n * x.service_rows(w) + s]
         row[x.S_ARRIVALS], row[x.S_ANSWERS] = x.service(w)[s, x.ARRIVALS], x.service(w)[s, x.ANSWERS]
         row[x.S_ERRORS], row[x.S_LATENCY] = x.service(w)[s, x.ERRORS], x.servicef(w)[s, x.LATENCY_SUM]
         row[x.S_QUEUE], row[x.S_THREADS], row[x.S_CORES] = queue, threads, cores
@@ -203,13 +203,13 @@ def snapshot(w, t):
         row[x.S_MEMORY], row[x.S_REPLICAS] = x.servicef(w)[s, x.MEMORY], x.service(w)[s, x.ANSWERING]
         row[x.S_RESTARTS], row[x.S_HITS] = x.service(w)[s, x.RESTARTS], x.deed(w)[s, x.SPARED]
         for b in range(x.BUCKETS):
-            x.snapshot_buckets(w)[n * len(x.service(w)) + s, b] = x.buckets(w)[s, b]
+            x.snapshot_buckets(w)[n * x.service_rows(w) + s, b] = x.buckets(w)[s, b]
 
 
 @inner(_nrt=False)
 def turn_knobs(w, tick):
     """Apply the changes that faults, do() and deployments make at this second; a kill counts as a restart."""
-    while x.registers(w)[x.CHANGED] < len(x.change(w)) and x.change(w)[x.registers(w)[x.CHANGED], 0] <= tick:
+    while x.registers(w)[x.CHANGED] < x.change_rows(w) and x.change(w)[x.registers(w)[x.CHANGED], 0] <= tick:
         n = x.registers(w)[x.CHANGED]
         what, row, column = x.change(w)[n, 1], x.change(w)[n, 2], x.change(w)[n, 3]
         if what == x.KNOB:
@@ -234,7 +234,7 @@ def control(w, t):
         snapshot(w, t)
     turn_knobs(w, tick)
     weigh_hosts(w, tick)
-    for s in range(len(x.service(w))):
+    for s in range(x.service_rows(w)):
         if tick > 0 and remember(w, s, t):
             restart(w, s, t)
         scale(w, s, tick, t)
@@ -246,7 +246,7 @@ def control(w, t):
         x.servicef(w)[s, x.CPU_LIMIT] += (
             x.service(w)[s, x.ANSWERING] * x.service(w)[s, x.CORES] * step * (1.0 - x.knob(w)[s, x.THROTTLE])
         )
-    for j in range(len(x.stream(w))):
+    for j in range(x.stream_rows(w)):
         if x.stream(w)[j, x.STREAM_IDLE] == 1:
             next_arrival(w, j, rate_of(w, j, tick), t, (tick + 1) * step)
     later(w, (tick + 1) * step, x.CONTROL, 0)  # not t + step, whose rounding errors would add up to one look too many

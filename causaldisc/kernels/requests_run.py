@@ -97,7 +97,7 @@ def write_log(w, t, kind, subject):
     """Keep an event for comparison: its time, kind and whom it concerned."""
     n = x.registers(w)[x.LOGGED]
     x.registers(w)[x.LOGGED] = n + 1
-    if n < len(x.log_time(w)):
+    if n < x.log_time_rows(w):
         x.log_time(w)[n] = t
         x.log(w)[n] = kind
         about = kind == x.CONTROL or kind == x.TIMER or kind == x.ROOT
@@ -110,10 +110,10 @@ def run(w, until):
 
     Called again, it goes on where it was.
     """
-    room = len(x.todo(w))
-    logging = len(x.log_time(w)) > 0
+    room = x.todo_rows(w)
+    logging = x.log_time_rows(w) > 0
     while x.registers(w)[SIZE] > 0 and x.times(w)[0] < until:
-        if x.registers(w)[x.LIVE] + room > len(x.call(w)):
+        if x.registers(w)[x.LIVE] + room > x.call_rows(w):
             return MORE_CALLS
         t, code = x.times(w)[0], x.codes(w)[0]
         drop_first(x.times(w), x.codes(w), x.registers(w))
@@ -162,7 +162,7 @@ def run(w, until):
 @kernel(_nrt=False)
 def plan_first(w):
     """Plan the first second, and how long each stream's first gap is."""
-    for j in range(len(x.stream(w))):
+    for j in range(x.stream_rows(w)):
         x.streamf(w)[j, x.STREAM_NEED] = exponential(x.stream_key(w)[j], x.D_GAP)
     later(w, 0.0, x.CONTROL, 0)
 

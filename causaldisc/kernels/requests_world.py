@@ -15,6 +15,8 @@ from numba import from_dtype, types
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
+from causaldisc.kernels.inner import inner
+
 NONE = -1
 
 # registers: 0 and 1 belong to the agenda
@@ -271,7 +273,12 @@ def addresses(tables: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def _view(name: str) -> Any:
-    """What gives a table to a kernel, as an array over the memory that the list of addresses names."""
+    """What gives a table to a kernel, as an array over the memory that the list of addresses names.
+
+    The array says that it has no rows: numba adds their number to an index below zero, which none here is, and so has nothing
+    to load, compare and choose at every access. The list does not change while a kernel runs, so that an address is loaded once.
+    Together they make the loop half as fast again.
+    """
     place = 2 * list(TABLES).index(name)
     dtype, columns = from_dtype(np.dtype(TABLES[name][0])), TABLES[name][1]
     kind = types.Array(dtype, 2 if columns else 1, "C")
@@ -281,12 +288,13 @@ def _view(name: str) -> Any:
         def code(context, builder, signature, arguments):
             word = context.get_value_type(types.int64)
             listed = arrayobj.make_array(signature.args[0])(context, builder, arguments[0]).data
-            address, rows = (builder.load(builder.gep(listed, [word(place + k)])) for k in range(2))
+            address = builder.load(builder.gep(listed, [word(place)]))
+            address.set_metadata("invariant.load", builder.module.add_metadata([]))
             array = arrayobj.make_array(kind)(context, builder)
             size = context.get_abi_sizeof(context.get_value_type(dtype))
-            shape, strides = [rows], [word(size)]
+            shape, strides = [word(0)], [word(size)]
             if columns:
-                shape, strides = [rows, word(columns)], [word(size * columns), word(size)]
+                shape, strides = [word(0), word(columns)], [word(size * columns), word(size)]
             data = builder.inttoptr(address, context.get_value_type(dtype).as_pointer())
             arrayobj.populate_array(array, data, shape, strides, word(size), None)
             return array._getvalue()
@@ -294,6 +302,17 @@ def _view(name: str) -> Any:
         return kind(w), code
 
     return view
+
+
+def _rows(name: str) -> Any:
+    """What gives the number of a table's rows to a kernel."""
+    place = 2 * list(TABLES).index(name) + 1
+
+    @inner(forceinline=True, _nrt=False)
+    def rows(w):
+        return w[place]
+
+    return rows
 
 
 registers = _view("registers")
@@ -339,3 +358,15 @@ span_time = _view("span_time")
 log = _view("log")
 log_key = _view("log_key")
 log_time = _view("log_time")
+
+todo_rows = _rows("todo")
+call_rows = _rows("call")
+service_rows = _rows("service")
+hostf_rows = _rows("hostf")
+stream_rows = _rows("stream")
+rates_rows = _rows("rates")
+change_rows = _rows("change")
+bounds_rows = _rows("bounds")
+snapshot_rows = _rows("snapshot")
+span_time_rows = _rows("span_time")
+log_time_rows = _rows("log_time")
