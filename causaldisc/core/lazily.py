@@ -1,4 +1,4 @@
-"""Collections whose members are made when they are asked for: what is long need not fit into memory, nor what is slow be waited for."""
+"""Collections whose members are made when they are asked for: long ones need not fit into memory, slow ones not be waited for."""
 
 from __future__ import annotations
 

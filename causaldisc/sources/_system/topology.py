@@ -78,7 +78,7 @@ class Service:
     floor: float = 0.3
     errors: float = 3e-4
     memory: float = 0.35
-    memory_per_thread: float = 0.01
+    memory_per_thread: float = 0.002
     locks: int = 0
     gc_s: float = 0.0
     gc_pause_ms: float = 40.0
