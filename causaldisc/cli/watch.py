@@ -12,7 +12,7 @@ from causaldisc.cli.common import table
 
 if TYPE_CHECKING:
     from causaldisc.sources._system.live import Look
-    from causaldisc.sources._system.system import Run
+    from causaldisc.sources._system.run import Run
 
 _TERMINAL_SECONDS, _LOG_SECONDS = 0.2, 10.0
 

@@ -10,7 +10,8 @@ import math
 from causaldisc.kernels import requests_world as x
 from causaldisc.kernels.bits import child, exponential
 from causaldisc.kernels.inner import inner
-from causaldisc.kernels.requests_calls import later, settle, settle_cores
+from causaldisc.kernels.requests_slots import later
+from causaldisc.kernels.requests_work import settle, settle_cores
 
 
 @inner(_nrt=False)

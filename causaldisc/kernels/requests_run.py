@@ -9,25 +9,11 @@ from causaldisc.kernels.agenda import SIZE, SUBJECT_BITS, SUBJECTS, drop_first, 
 from causaldisc.kernels.bits import child, exponential, uniform
 from causaldisc.kernels.compiled import kernel
 from causaldisc.kernels.inner import inner
-from causaldisc.kernels.requests_calls import (
-    advance,
-    answer,
-    arrive,
-    attempt_call,
-    begin,
-    end_pool_wait,
-    fill,
-    free,
-    later,
-    reply,
-    segment_done,
-    send,
-    stand_in,
-    take,
-    then,
-    want_core,
-)
+from causaldisc.kernels.requests_calls import advance, answer, arrive, attempt_call, reply, stand_in
 from causaldisc.kernels.requests_control import control, next_arrival, rate_of
+from causaldisc.kernels.requests_pairs import end_pool_wait, send
+from causaldisc.kernels.requests_slots import fill, free, later, take, then
+from causaldisc.kernels.requests_work import begin, segment_done, want_core
 
 DONE, MORE_CALLS = range(2)  # why a run came back
 

@@ -10,7 +10,7 @@ import numpy as np
 from causaldisc.sources._system.observe import quantile
 
 if TYPE_CHECKING:
-    from causaldisc.sources._system.system import Run
+    from causaldisc.sources._system.run import Run
 
 
 @dataclass(frozen=True, slots=True)

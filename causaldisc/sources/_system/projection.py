@@ -103,6 +103,24 @@ def project(arrows: Sequence[Arrow], observed: Iterable[State], max_lag: int) ->
     return directed, confounded
 
 
+def over_columns(
+    arrows: Sequence[Arrow], states_of: Mapping[str, State], max_lag: int
+) -> tuple[list[tuple[str, str, int]], list[tuple[str, str, int]]]:
+    """Project on columns, of which each shows a state: (directed, confounded) pairs of their names, with lags.
+
+    Two columns of one state share its edges, and have it as their common cause. A pair that is directed is not confounded beside.
+    """
+    columns: dict[State, list[str]] = {}
+    for name, state in states_of.items():
+        columns.setdefault(state, []).append(name)
+    directed, confounded = project(arrows, columns, max_lag)
+    edges = [(a, b, lag) for s, t, lag in directed for a in columns[s] for b in columns[t]]
+    taken = {*edges, *((b, a, 0) for a, b, lag in edges if lag == 0)}
+    hidden = [(a, b, lag) for s, t, lag in confounded for a in columns[s] for b in columns[t]]
+    hidden += [(a, b, 0) for names in columns.values() for k, a in enumerate(names) for b in names[k + 1 :]]
+    return edges, [pair for pair in hidden if pair not in taken]
+
+
 def _reached(
     start: State, after: Mapping[State, list[tuple[State, int]]], seen: set[State], max_lag: int
 ) -> set[tuple[State, int]]:

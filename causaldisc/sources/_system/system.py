@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,17 +21,18 @@ from causaldisc.sources._simulated import SimulatedSystem
 from causaldisc.sources._sortability import r2_sortability, var_sortability
 from causaldisc.sources._streams import stream
 from causaldisc.sources._system import faults
+from causaldisc.sources._system.ancestors import ancestors
 from causaldisc.sources._system.checks import validate
 from causaldisc.sources._system.known import call_graph, known_to_expert
 from causaldisc.sources._system.mechanisms import Read, State, reads
-from causaldisc.sources._system.observe import Counters, Scrape, other_units, read_metrics, variable
-from causaldisc.sources._system.projection import project, seen_from_outside, timed
-from causaldisc.sources._system.regime import LONG, Regime
+from causaldisc.sources._system.observe import Scrape, other_units, read_metrics, variable
+from causaldisc.sources._system.projection import over_columns, seen_from_outside, timed
+from causaldisc.sources._system.regime import LONG
+from causaldisc.sources._system.run import Run
 from causaldisc.sources._system.signals import MOST_SPANS, check_size, signals_of
-from causaldisc.sources._system.topology import Topology
 from causaldisc.sources._system.traffic import service_visits, usual_ms, visits
 from causaldisc.sources._system.users import neighbour_load, user_rates
-from causaldisc.sources._system.wiring import Physics, World, wire
+from causaldisc.sources._system.wiring import Physics, wire
 
 if TYPE_CHECKING:
     from causaldisc.sources._system.options import RequestSource
@@ -43,47 +43,6 @@ _STRENGTH = {"cpu_throttle": 0.6, "latency": 0.2, "error": 0.3, "traffic_surge":
 _BOUNDS = {"requests": (0.0, 1e6), "latency": (0.0, 6e5), "errors": (0.0, 1.0), "cpu": (0.0, 1.0), "memory": (0.0, 1.0)}
 _BOUNDS |= {f"latency_p{share}": _BOUNDS["latency"] for share in (50, 95, 99)}
 _BOUNDS |= {"queue": (0.0, 1e6), "pool": (0.0, 1e6), "replicas": (0.0, 1e4)}
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """One run: the world as it ended, and when its first row began; times are in seconds since then."""
-
-    topology: Topology
-    world: World
-    warm_s: float
-    control_s: float
-    every: int
-    rows: int
-    step_s: float
-    interventions: tuple[Intervention, ...] = ()
-    deployments: tuple[Intervention, ...] = ()
-
-    @property
-    def counters(self) -> Counters:
-        """Snapshots from the first row's beginning to the last one's end."""
-        services = len(self.topology.services)
-        table = self.world["snapshot"].reshape(-1, services, self.world["snapshot"].shape[1])
-        buckets = self.world["snapshot_buckets"].reshape(-1, services, self.world["snapshot_buckets"].shape[1])
-        first = round(self.warm_s / (self.every * self.control_s))
-        return Counters(table[first:], buckets[first:], self.every * self.control_s)
-
-    def regime(self, epsilon: float) -> Regime:
-        """What its mechanisms did, warm-up included."""
-        from causaldisc.kernels import requests_world as x
-
-        table, world = self.counters.table, self.world
-        return Regime(
-            self.topology,
-            world["service"],
-            world["servicef"],
-            world["deed"],
-            world["pair_deed"],
-            table[:, :, x.S_REPLICAS],
-            table[:, :, x.S_MEMORY],
-            self.step_s,
-            epsilon,
-        )
 
 
 class RequestSystem(SimulatedSystem):
@@ -398,56 +357,12 @@ class RequestSystem(SimulatedSystem):
         ------
         InputError : ``epsilon`` is negative, or ``runs`` less than 1.
         """
-        if not epsilon >= 0 or runs < 1:
-            raise InputError(f"epsilon must be a number >= 0 and runs >= 1, got {epsilon!r} and {runs!r}")
-        free = [self.trial([], run) for run in range(runs)]
-        spread = np.nanstd(np.concatenate([t.values for t in free]), axis=0)
-        shifts = np.array([self._shifts(i, free) for i in _counted(len(self.variables), progress)])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            size = np.where(shifts > 0, shifts / spread[None, :], 0.0)
-        edges = [
-            Edge(a.name, b.name, strength=float(size[i, j]))
-            for i, a in enumerate(self.variables)
-            for j, b in enumerate(self.variables)
-            if i != j and size[i, j] > epsilon and np.isfinite(size[i, j])
-        ]
-        provenance = {"source": self.source.name, "truth": "ancestors", "epsilon": epsilon, "runs": runs}
-        return CausalGraph(self.variables, edges, kind="summary", step_seconds=self.step_s, provenance=provenance)
-
-    def _shifts(self, i: int, free: Sequence[Telemetry]) -> np.ndarray:
-        """Largest shift of each variable's mean over some settings of one, float[N] in the variables' units; 0 is exact."""
-        v = self.variables[i]
-        start = float(np.floor(0.1 * self.n_rows) * self.step_s)
-        rows = free[0].times >= start
-        own = np.concatenate([t.values[:, i] for t in free])
-        found, spread = np.zeros(len(self.variables)), float(np.nanstd(own))
-        if v.metric not in faults.SETTABLE or not spread > 0:
-            return found
-        low, high = self.bounds[v.name]
-        levels = (float(np.nanmean(own)) + spread * np.array([-2.0, -1.0, 1.0, 2.0])) / self.factors[i]
-        for level in np.unique(np.clip(levels, low, high)):
-            plan = Intervention(v.service, "set", float(level), start, variable=v.name)
-            moved = [(self.trial([plan], run).values - t.values)[rows] for run, t in enumerate(free)]
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)  # a variable that was not seen at all in one of the runs
-                shift = np.abs(np.nanmean(np.concatenate(moved), axis=0))
-            found = np.maximum(found, np.nan_to_num(shift))
-        found[i] = 0.0
-        return found
+        return ancestors(self, epsilon, runs, progress)
 
     def _graph(self, found: Sequence[Read], kind: str) -> CausalGraph:
-        arrows = timed(self.topology, found, self._delay_s, self.step_s)
-        metrics: dict[State, list[str]] = {}
-        for v in self.variables:
-            metrics.setdefault(self.states_of[v.name], []).append(v.name)
-        directed, confounded = project(arrows, metrics, MAX_LAG)
-        edges = [Edge(a, b, lag=lag) for s, t, lag in directed for a in metrics[s] for b in metrics[t]]
-        taken = {(e.source, e.target, e.lag) for e in edges}
-        hidden = [(a, b, lag) for s, t, lag in confounded for a in metrics[s] for b in metrics[t]]
-        hidden += [(a, b, 0) for names in metrics.values() for k, a in enumerate(names) for b in names[k + 1 :]]
-        for a, b, lag in hidden:
-            if (a, b, lag) not in taken and (lag > 0 or (b, a, 0) not in taken):
-                edges.append(Edge(a, b, lag=lag, source_mark="arrow", target_mark="arrow"))
+        directed, hidden = over_columns(timed(self.topology, found, self._delay_s, self.step_s), self.states_of, MAX_LAG)
+        edges = [Edge(a, b, lag=lag) for a, b, lag in directed]
+        edges += [Edge(a, b, lag=lag, source_mark="arrow", target_mark="arrow") for a, b, lag in hidden]
         return CausalGraph(
             self.variables,
             sorted(edges, key=lambda e: (e.source, e.target, e.lag)),
@@ -462,14 +377,4 @@ class RequestSystem(SimulatedSystem):
         word = read.because.partition(" ")[0]
         if word == "scaling":
             return self.physics.startup_s + 0.5 * self.physics.scale_every_s
-        if word in ("host", "contention", "memory", "full"):
-            return 0.5 * self.control_s
-        return 0.0
-
-
-def _counted(count: int, progress: Any) -> Iterator[int]:
-    """The numbers below ``count``; ``progress`` hears of each when its turn is over."""
-    for k in range(count):
-        yield k
-        if progress is not None:
-            progress(k + 1)
+        return self.control_s if word in ("host", "memory") else 0.0  # they look at the second before

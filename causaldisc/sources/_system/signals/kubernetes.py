@@ -17,7 +17,7 @@ from causaldisc.core.intervention import Intervention
 from causaldisc.sources._system.signals.epoch import rfc3339
 
 if TYPE_CHECKING:
-    from causaldisc.sources._system.system import Run
+    from causaldisc.sources._system.run import Run
 
 NAMESPACE = "default"
 _BACK_OFF_S = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)  # the kubelet's, the last for ever

@@ -16,7 +16,7 @@ from causaldisc.sources._system.signals.epoch import EPOCH_S
 from causaldisc.sources._system.wiring import BOUNDS_S
 
 if TYPE_CHECKING:
-    from causaldisc.sources._system.system import Run
+    from causaldisc.sources._system.run import Run
 
 _HISTOGRAM = "request_duration_seconds"
 # Family → (type, unit, column of a snapshot, help). The rate of a counter of seconds is a mean number: of calls that wait, say.

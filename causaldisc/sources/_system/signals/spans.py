@@ -11,7 +11,7 @@ import numpy as np
 from causaldisc.sources._system.topology import Topology
 
 if TYPE_CHECKING:
-    from causaldisc.sources._system.system import Run
+    from causaldisc.sources._system.run import Run
 
 _LOG = logging.getLogger(__name__)
 

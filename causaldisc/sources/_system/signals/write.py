@@ -12,7 +12,7 @@ from causaldisc.core.errors import InputError, did_you_mean
 from causaldisc.sources._system.signals.epoch import EPOCH_S
 
 if TYPE_CHECKING:
-    from causaldisc.sources._system.system import Run
+    from causaldisc.sources._system.run import Run
 
 # Signal → its file.
 SIGNALS: Mapping[str, str] = {
