@@ -66,7 +66,8 @@ def test_other_seed_other_data_and_another_system(name: str) -> None:
     a, b = make(name, 0), make(name, 1)
     assert a.telemetry.sha256 != b.telemetry.sha256
     assert a.truth is not None and b.truth is not None
-    assert {(e.source, e.target, e.lag) for e in a.truth.edges} != {(e.source, e.target, e.lag) for e in b.truth.edges}
+    if name not in SYSTEM_SOURCES - {"mesh"}:  # a named system is the same for every seed
+        assert {(e.source, e.target, e.lag) for e in a.truth.edges} != {(e.source, e.target, e.lag) for e in b.truth.edges}
 
 
 @pytest.mark.parametrize("name", NAMES)
