@@ -10,7 +10,7 @@ from causaldisc.kernels.inner import inner
 SUBJECT_BITS, KIND_BITS = 24, 4
 SUBJECTS = 1 << SUBJECT_BITS
 _SUBJECT, _KIND = SUBJECTS - 1, (1 << KIND_BITS) - 1
-SIZE, SEQUENCE = 0, 1  # places in the registers
+SIZE, SEQUENCE, HOLE = 0, 1, 2  # places in the registers
 
 
 @inner(forceinline=True, _nrt=False)
@@ -18,6 +18,10 @@ def plan(times, codes, registers, time, kind, subject):
     """Put an event on the agenda; ``times`` float[n] and ``codes`` int[n] must have room."""
     code = (registers[SEQUENCE] << (SUBJECT_BITS + KIND_BITS)) | (kind << SUBJECT_BITS) | subject
     registers[SEQUENCE] += 1
+    if registers[HOLE] == 1:
+        registers[HOLE] = 0
+        _sink(times, codes, registers[SIZE], time, code)
+        return
     hole = registers[SIZE]
     registers[SIZE] = hole + 1
     while hole > 0:
@@ -30,11 +34,25 @@ def plan(times, codes, registers, time, kind, subject):
 
 
 @inner(forceinline=True, _nrt=False)
-def drop_first(times, codes, registers):
-    """Take the earliest event off the agenda (it stands at place 0 before)."""
+def take_first(registers):
+    """Take the earliest event, at place 0, off the agenda; the next that is planned takes its place, most often at once."""
+    registers[HOLE] = 1
+
+
+@inner(forceinline=True, _nrt=False)
+def close_hole(times, codes, registers):
+    """Put the agenda in order again where nothing was planned since the earliest event was taken off."""
+    if registers[HOLE] == 0:
+        return
+    registers[HOLE] = 0
     size = registers[SIZE] - 1
     registers[SIZE] = size
-    time, code = times[size], codes[size]
+    _sink(times, codes, size, times[size], codes[size])
+
+
+@inner(_nrt=False)
+def _sink(times, codes, size, time, code):
+    """Let an event sink from the empty first place of ``size`` to where it belongs."""
     hole, below = 0, 1
     while below < size:
         right = below + 1

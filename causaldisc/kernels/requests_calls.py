@@ -1,7 +1,7 @@
 """The life of a call: sent, admitted, worked on, its own calls made and awaited, answered.
 
-Each function is one step; what follows at once is left on the list ``todo``, so that no step calls itself. ``w`` is the list
-of :func:`~causaldisc.kernels.requests_world.addresses`, ``t`` the time, ``i`` a call.
+Each function is one step. What follows at once it returns (``NOTHING``, or a step of the same call) or leaves on the list ``todo``,
+so that no step calls itself. ``w`` is the list of :func:`~causaldisc.kernels.requests_world.addresses`, ``t`` the time, ``i`` a call.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def arrive(w, i, t):
             later(w, t + (held if held == held else x.servicef(w)[s, x.LATENCY_LAST]), x.REPLY, i)
         else:
             free(w, i)
-        return
+        return x.NOTHING
     x.service(w)[s, x.ARRIVALS] += 1
     x.registers(w)[x.ARRIVED] += 1
     held = x.knob(w)[s, x.SET_LATENCY]
@@ -80,8 +80,7 @@ def arrive(w, i, t):
     if r == x.NONE:
         x.deed(w)[s, x.UNSERVED] += 1.0
         x.call(w)[i, x.FAILED] = 1
-        then(w, x.ANSWER, i)
-        return
+        return x.ANSWER
     x.call(w)[i, x.REPLICA] = r
     inside = x.knob(w)[s, x.SET_QUEUE]
     if inside == inside:
@@ -94,7 +93,7 @@ def arrive(w, i, t):
     elif x.replica(w)[r, x.BUSY] < x.service(w)[s, x.THREADS]:
         settle(w, r, t)
         x.replica(w)[r, x.BUSY] += 1
-        then(w, x.START, i)
+        return x.START
     elif x.replica(w)[r, x.QUEUED] < x.service(w)[s, x.QUEUE_LIMIT]:
         settle(w, r, t)
         x.replica(w)[r, x.QUEUED] += 1
@@ -104,7 +103,8 @@ def arrive(w, i, t):
     else:
         x.deed(w)[s, x.REFUSED] += 1.0
         x.call(w)[i, x.FAILED] = 1
-        then(w, x.ANSWER, i)
+        return x.ANSWER
+    return x.NOTHING
 
 
 @inner(forceinline=True, _nrt=False)
@@ -169,7 +169,7 @@ def advance(w, i, t):
         x.call(w)[i, x.PENDING] -= 1
         if x.call(w)[i, x.PENDING] > 0:
             x.call(w)[i, x.STATE] = x.CALLS
-            return
+            return x.NOTHING
     if x.call(w)[i, x.POSITION] < last:
         x.deed(w)[x.op(w)[op, x.OP_SERVICE], x.SKIPPED] += 1.0
         x.call(w)[i, x.POSITION] = last
@@ -177,9 +177,8 @@ def advance(w, i, t):
     if rest > 0.0:
         x.callf(w)[i, x.REST] = 0.0
         x.callf(w)[i, x.BEGUN] = rest
-        then(w, x.WANT_CORE, i)
-    else:
-        finish(w, i, t)
+        return x.WANT_CORE
+    return finish(w, i, t)
 
 
 @inner(forceinline=True, _nrt=False)
@@ -283,8 +282,8 @@ def finish(w, i, t):
     if hold > 0.0:
         x.call(w)[i, x.REPLICA] = x.NONE
         later(w, t + hold, x.REPLY, i)
-    else:
-        then(w, x.ANSWER, i)
+        return x.NOTHING
+    return x.ANSWER
 
 
 @inner(forceinline=True, _nrt=False)
@@ -297,4 +296,4 @@ def reply(w, i, t):
             x.call(w)[i, x.FAILED] = 1 if uniform(x.key(w)[i, 0], x.D_ERROR) < set_to else 0
         else:
             x.call(w)[i, x.FAILED] = x.service(w)[s, x.ERRED_LAST]
-    then(w, x.ANSWER, i)
+    return x.ANSWER

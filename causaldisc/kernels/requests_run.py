@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from causaldisc.kernels import requests_world as x
-from causaldisc.kernels.agenda import SIZE, SUBJECT_BITS, SUBJECTS, drop_first, kind_of, subject_of
+from causaldisc.kernels.agenda import SIZE, SUBJECT_BITS, SUBJECTS, close_hole, kind_of, subject_of, take_first
 from causaldisc.kernels.bits import child, exponential, uniform
 from causaldisc.kernels.compiled import kernel
 from causaldisc.kernels.inner import inner
@@ -102,26 +102,27 @@ def run(w, until):
         if x.registers(w)[x.LIVE] + room > x.call_rows(w):
             return MORE_CALLS
         t, code = x.times(w)[0], x.codes(w)[0]
-        drop_first(x.times(w), x.codes(w), x.registers(w))
+        take_first(x.registers(w))
         kind, i = kind_of(code), subject_of(code)
         x.clock(w)[x.NOW] = t
         if logging:
             write_log(w, t, kind, i)
+        step = x.NOTHING
         if kind == x.ROOT:
             i = enter(w, i, t)
             kind = x.ARRIVE
         if kind == x.ARRIVE:
-            arrive(w, i, t)
+            step = arrive(w, i, t)
         elif kind == x.SEGMENT:
-            segment_done(w, i, t)
+            step = segment_done(w, i, t)
         elif kind == x.REPLY:
-            reply(w, i, t)
+            step = reply(w, i, t)
         elif kind == x.RETRY:
             attempt_call(w, i, x.spec(w)[x.call(w)[i, x.SPEC], x.SPEC_PAIR], t)
         elif kind == x.TIMER:
             time_out(w, i, t)
         elif kind == x.BEGIN:
-            then(w, x.START, i)
+            step = x.START
         elif kind == x.LAUNCH:
             if x.call(w)[i, x.ATTACHED] == 1:
                 send(w, i, t)
@@ -129,19 +130,25 @@ def run(w, until):
                 free(w, i)
         else:
             control(w, t)
-        while x.registers(w)[x.TODO] > 0:
-            n = x.registers(w)[x.TODO] - 1
-            x.registers(w)[x.TODO] = n
-            i = x.todo(w)[n] & (SUBJECTS - 1)
-            step = x.todo(w)[n] >> SUBJECT_BITS
+        while True:
+            if step == x.NOTHING:
+                n = x.registers(w)[x.TODO] - 1
+                if n < 0:
+                    break
+                x.registers(w)[x.TODO] = n
+                i = x.todo(w)[n] & (SUBJECTS - 1)
+                step = x.todo(w)[n] >> SUBJECT_BITS
             if step == x.WANT_CORE:
                 want_core(w, i, t)
+                step = x.NOTHING
             elif step == x.ADVANCE:
-                advance(w, i, t)
+                step = advance(w, i, t)
             elif step == x.START:
-                begin(w, i, t)
+                step = begin(w, i, t)
             else:
                 answer(w, i, t)
+                step = x.NOTHING
+        close_hole(x.times(w), x.codes(w), x.registers(w))
     return DONE
 
 

@@ -128,11 +128,11 @@ def want_lock(w, i, s, t):
     if x.lock(w)[lock, x.HOLDER] == x.NONE:
         x.lock(w)[lock, x.HOLDER] = i
         x.call(w)[i, x.LOCK] = lock
-        then(w, x.WANT_CORE, i)
-        return
+        return x.WANT_CORE
     x.call(w)[i, x.STATE] = x.LATCH
     x.callf(w)[i, x.SINCE] = t
     join(w, i, x.lock(w), lock, x.LOCK_HEAD, x.LOCK_TAIL)
+    return x.NOTHING
 
 
 @inner(forceinline=True, _nrt=False)
@@ -151,9 +151,8 @@ def begin(w, i, t):
         demand *= x.opf(w)[op, x.OP_SHARE]
     x.callf(w)[i, x.BEGUN] = demand
     if x.opf(w)[op, x.OP_WRITES] > 0.0 and uniform(x.key(w)[i, 0], x.D_WRITE) < x.opf(w)[op, x.OP_WRITES]:
-        want_lock(w, i, s, t)
-    else:
-        then(w, x.WANT_CORE, i)
+        return want_lock(w, i, s, t)
+    return x.WANT_CORE
 
 
 @inner(forceinline=True, _nrt=False)
@@ -186,4 +185,4 @@ def segment_done(w, i, t):
         release_lock(w, i, t)
     x.servicef(w)[s, x.CPU_USED] += x.callf(w)[i, x.BEGUN]
     x.deed(w)[s, x.WORKED] += x.callf(w)[i, x.BEGUN]
-    then(w, x.ADVANCE, i)
+    return x.ADVANCE

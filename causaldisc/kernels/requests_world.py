@@ -19,9 +19,9 @@ from causaldisc.kernels.inner import inner
 
 NONE = -1
 
-# registers: 0 and 1 belong to the agenda
-FREE, LIVE, TODO, TICK, SNAPSHOTS, SPANS, LOGGED, CHANGED, ARRIVED, PEAK = range(2, 12)
-REGISTERS = 12
+# registers: 0, 1 and 2 belong to the agenda
+FREE, LIVE, TODO, TICK, SNAPSHOTS, SPANS, LOGGED, CHANGED, ARRIVED, PEAK = range(3, 13)
+REGISTERS = 13
 
 # clock
 NOW, STEP = 0, 1
@@ -55,6 +55,7 @@ CALL_FLOATS = 6
 TRACED, SYNTHETIC, NO_THREAD, NO_CORE, NO_CONNECTION, NO_WATCH = 1, 2, 4, 8, 16, 32
 # steps that follow at once
 ADVANCE, START, WANT_CORE, ANSWER = range(4)
+NOTHING = -1
 
 # a replica: whole numbers
 SERVICE, HOST, UP, BUSY, QUEUE_HEAD, QUEUE_TAIL, QUEUED, RUNNING, RUN_HEAD, RUN_TAIL, PAUSES = range(11)
