@@ -1,13 +1,15 @@
 """The life of a call: sent, admitted, worked on, its own calls made and awaited, answered.
 
-Each function is one step. What follows at once it returns (``NOTHING``, or a step of the same call) or leaves on the list ``todo``,
-so that no step calls itself. ``w`` is the list of :func:`~causaldisc.kernels.requests_world.addresses`, ``t`` the time, ``i`` a call.
+Each function is one step. What follows at once it returns (``NOTHING``, or a step of the same call) or leaves on the list
+``todo``, so that no step calls itself. ``w`` is the list of :func:`~causaldisc.kernels.requests_world.addresses`, ``t`` the time,
+``i`` a call.
 """
 
 from __future__ import annotations
 
 from causaldisc.kernels import requests_world as x
 from causaldisc.kernels.bits import child, uniform
+from causaldisc.kernels.buckets import bucket_of
 from causaldisc.kernels.inner import inner
 from causaldisc.kernels.requests_pairs import dispatch, hand_over_watch, learn, open_circuit, release_connection, send, unwatch
 from causaldisc.kernels.requests_slots import fill, free, join, later, name, take, then
@@ -203,14 +205,7 @@ def count(w, s, latency, failed):
     x.service(w)[s, x.ERRED_LAST] = failed
     x.servicef(w)[s, x.LATENCY_SUM] += latency
     x.servicef(w)[s, x.LATENCY_LAST] = latency
-    low, high = 0, x.bounds_rows(w)
-    while low < high:
-        middle = (low + high) >> 1
-        if x.bounds(w)[middle] < latency:
-            low = middle + 1
-        else:
-            high = middle
-    x.buckets(w)[s, low] += 1
+    x.buckets(w)[s, bucket_of(latency, x.bounds(w), x.bins(w), x.bins_rows(w))] += 1
 
 
 @inner(forceinline=True, _nrt=False)
@@ -260,11 +255,10 @@ def try_again(w, parent, spec, op, attempt, flags, t):
 def outcome(w, i, s):
     """Whether a call fails: by what it called, by itself, or as do() sets it."""
     set_to = x.knob(w)[s, x.SET_ERRORS]
-    chance = uniform(x.key(w)[i, 0], x.D_ERROR)
     if set_to == set_to:
-        return 1 if chance < set_to else 0
+        return 1 if uniform(x.key(w)[i, 0], x.D_ERROR) < set_to else 0
     own = 1.0 - (1.0 - x.servicef(w)[s, x.OWN_ERRORS]) * (1.0 - x.knob(w)[s, x.FAULT_ERRORS])
-    if chance < own:
+    if own > 0.0 and uniform(x.key(w)[i, 0], x.D_ERROR) < own:
         x.deed(w)[s, x.OWN_FAILURES] += 1.0
         return 1
     return x.call(w)[i, x.FAILED]

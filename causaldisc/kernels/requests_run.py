@@ -24,9 +24,10 @@ def enter(w, j, t):
     x.stream(w)[j, x.STREAM_COUNT] += 1
     key = child(x.stream_key(w)[j], x.stream(w)[j, x.STREAM_COUNT])
     k, last = x.stream(w)[j, x.STREAM_FIRST], x.stream(w)[j, x.STREAM_LAST] - 1
-    chance = uniform(key, x.D_ENTRY)
-    while k < last and chance >= x.entry_upto(w)[k]:
-        k += 1
+    if k < last:
+        chance = uniform(key, x.D_ENTRY)
+        while k < last and chance >= x.entry_upto(w)[k]:
+            k += 1
     i = take(w)
     flags = x.SYNTHETIC if j > 0 else 0
     if x.settings(w)[x.TRACE_SHARE] > 0.0 and uniform(key, x.D_TRACE) < x.settings(w)[x.TRACE_SHARE]:

@@ -244,6 +244,7 @@ TABLES: dict[str, tuple[str, int]] = {
     "change": ("int64", 4),
     "change_to": ("float64", 0),
     "bounds": ("float64", 0),
+    "bins": ("int64", 0),
     "buckets": ("int64", BUCKETS),
     "snapshot": ("float64", SNAPSHOT),
     "snapshot_buckets": ("int64", BUCKETS),
@@ -350,6 +351,7 @@ rates = _view("rates")
 change = _view("change")
 change_to = _view("change_to")
 bounds = _view("bounds")
+bins = _view("bins")
 buckets = _view("buckets")
 snapshot = _view("snapshot")
 snapshot_buckets = _view("snapshot_buckets")
@@ -367,7 +369,7 @@ hostf_rows = _rows("hostf")
 stream_rows = _rows("stream")
 rates_rows = _rows("rates")
 change_rows = _rows("change")
-bounds_rows = _rows("bounds")
+bins_rows = _rows("bins")
 snapshot_rows = _rows("snapshot")
 span_time_rows = _rows("span_time")
 log_time_rows = _rows("log_time")

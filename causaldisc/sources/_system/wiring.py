@@ -77,6 +77,7 @@ def wire(
     trace_share : share of the users' requests that are traced.
     """
     from causaldisc.kernels import requests_world as x
+    from causaldisc.kernels.buckets import bins_of
     from causaldisc.kernels.requests_run import keys
 
     physics = physics or Physics()
@@ -136,7 +137,8 @@ def wire(
         rates=np.ascontiguousarray(rates, float),
         change=np.array([r[:4] for r in rows], np.int64).reshape(-1, 4),
         change_to=np.array([r[4] for r in rows], float),
-        bounds=np.array(BOUNDS_S),
+        bounds=np.array([*BOUNDS_S, math.inf]),
+        bins=bins_of(np.array(BOUNDS_S)),
         buckets=np.zeros((n, x.BUCKETS), np.int64),
         snapshot=np.zeros((snapshots * n, x.SNAPSHOT)),
         snapshot_buckets=np.zeros((snapshots * n, x.BUCKETS), np.int64),
