@@ -64,19 +64,25 @@ def watch(w, i, e, t):
 
 
 @inner(forceinline=True, _nrt=False)
+def tie(w, e, earlier, after, follows, leads):
+    """On a pair's list of time-outs, let ``follows`` come after one call and ``leads`` before another; no call is an end."""
+    if earlier == x.NONE:
+        x.pair(w)[e, x.TIMED_HEAD] = follows
+    else:
+        x.call(w)[earlier, x.LATER] = follows
+    if after == x.NONE:
+        x.pair(w)[e, x.TIMED_TAIL] = leads
+    else:
+        x.call(w)[after, x.EARLIER] = leads
+
+
+@inner(forceinline=True, _nrt=False)
 def unwatch(w, i, e):
     """Take a call off its pair's list of time-outs, if it is on it: the pair may have got or lost its time-out since."""
     if not x.callf(w)[i, x.DEADLINE] < math.inf:
         return
     earlier, after = x.call(w)[i, x.EARLIER], x.call(w)[i, x.LATER]
-    if earlier == x.NONE:
-        x.pair(w)[e, x.TIMED_HEAD] = after
-    else:
-        x.call(w)[earlier, x.LATER] = after
-    if after == x.NONE:
-        x.pair(w)[e, x.TIMED_TAIL] = earlier
-    else:
-        x.call(w)[after, x.EARLIER] = earlier
+    tie(w, e, earlier, after, after, earlier)
 
 
 @inner(forceinline=True, _nrt=False)
@@ -87,14 +93,7 @@ def hand_over_watch(w, i, g, e):
         return
     earlier, after = x.call(w)[i, x.EARLIER], x.call(w)[i, x.LATER]
     x.call(w)[g, x.EARLIER], x.call(w)[g, x.LATER] = earlier, after
-    if earlier == x.NONE:
-        x.pair(w)[e, x.TIMED_HEAD] = g
-    else:
-        x.call(w)[earlier, x.LATER] = g
-    if after == x.NONE:
-        x.pair(w)[e, x.TIMED_TAIL] = g
-    else:
-        x.call(w)[after, x.EARLIER] = g
+    tie(w, e, earlier, after, g, g)
 
 
 @inner(forceinline=True, _nrt=False)
