@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -78,6 +79,14 @@ class RandomSystem(SimulatedSystem):
         self.shift, self.scale = np.zeros(size), np.ones(size)
         jitter = self._stream("regimes").uniform(-0.25, 0.25, source.regimes - 1)
         self.change_shares = (np.arange(1, source.regimes) + jitter) / source.regimes
+
+    @abstractmethod
+    def states(self, interventions: Sequence[Intervention], rng: np.random.Generator) -> np.ndarray:
+        """Return what happens, float[T, N] in column order; the number of draws must not depend on the interventions."""
+
+    def values(self, interventions: Sequence[Intervention], *purpose: str | int) -> np.ndarray:
+        """Return the states: all of them are seen as they are."""
+        return self.states(interventions, stream(self.seed, *purpose, "physics"))
 
     def _stream(self, *labels: str | int) -> np.random.Generator:
         return stream(self.seed, self.source.name, *labels)

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class SimulatedSystem(System):
     """A system whose states follow known structural equations.
 
-    A subclass sets the attributes below in its constructor and gives :meth:`states`, or :meth:`values` as a whole; noise is
-    drawn before interventions are looked at, so two runs with the same number differ only where an intervention reaches.
+    A subclass sets the attributes below in its constructor and gives :meth:`values`; noise is drawn before interventions are
+    looked at, so two runs with the same number differ only where an intervention reaches.
 
     Attributes
     ----------
@@ -60,22 +60,16 @@ class SimulatedSystem(System):
         """The columns of every run, in order."""
         return self.truth.variables
 
+    @abstractmethod
     def values(self, interventions: Sequence[Intervention], *purpose: str | int) -> np.ndarray:
-        """Return what is seen of a run before cells get lost, float[T, N]; ``purpose`` names the run and keys its noise."""
-        states = self.states(interventions, stream(self.seed, *purpose, "physics"))
-        return self.observe(states, stream(self.seed, *purpose, "scrape"))
+        """Return what is seen of a run before cells get lost, float[T, N]; ``purpose`` names the run and keys its noise.
 
-    def states(self, interventions: Sequence[Intervention], rng: np.random.Generator) -> np.ndarray:
-        """Return what happens, float[T, N] in column order; the number of draws must not depend on the interventions."""
-        raise NotImplementedError
+        The number of draws must not depend on the interventions.
+        """
 
     @abstractmethod
     def planned_trials(self, rng: np.random.Generator) -> list[Intervention]:
         """Return the interventions of the held-out trials."""
-
-    def observe(self, states: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return what a scrape makes of the states; nothing of it feeds back."""
-        return states
 
     def notes(self, states: np.ndarray) -> dict[str, Any]:
         """Return JSON-ready facts about the data."""
