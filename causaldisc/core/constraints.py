@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from causaldisc.core.arrays import frozen
+from causaldisc.core.beliefs import Belief, beliefs_of, logits
 from causaldisc.core.errors import PriorError, PriorUnsupportedError
 from causaldisc.core.graph import acyclic
 from causaldisc.core.prior import EdgeClause, ExpertPrior
@@ -29,7 +30,8 @@ class Constraints:
     required : the required edges, each a (source, target, (low, high)) with an inclusive window of lags; at least one lag of
         every window is allowed.
     rules : every hard clause, for the certificate.
-    prior : the prior itself (beliefs, call graph).
+    prior : the prior itself (call graph).
+    beliefs : every belief, for the searches that use them and for the certificate.
 
     >>> prior = ExpertPrior(forbidden=[("a", "b")])
     >>> Constraints.of(prior, ["a", "b"], max_lag=0).allowed[:, :, 0].tolist()
@@ -41,6 +43,7 @@ class Constraints:
     allowed: np.ndarray
     rules: tuple[Rule, ...]
     prior: ExpertPrior
+    beliefs: tuple[Belief, ...] = ()
 
     @classmethod
     def of(cls, prior: ExpertPrior, variables: Sequence[Variable | str], max_lag: int) -> Constraints:
@@ -51,7 +54,7 @@ class Constraints:
         PriorError : an unknown variable, a required edge that another clause forbids, or a required cycle at lag 0.
         """
         nodes = tuple(v if isinstance(v, Variable) else Variable.of(v) for v in variables)
-        rules = rules_of(prior, nodes, max_lag)
+        rules, beliefs = rules_of(prior, nodes, max_lag), beliefs_of(prior, nodes, max_lag)
         allowed = np.ones((len(nodes), len(nodes), max_lag + 1), dtype=bool)
         allowed[:, :, 0] &= ~np.eye(len(nodes), dtype=bool)
         for rule in rules:
@@ -61,7 +64,7 @@ class Constraints:
         instant = found._refuse_contradictions()
         # What must hold at lag 0 rules out its reverse along every required path.
         allowed[:, :, 0] &= ~_reachable(instant).T
-        return cls(nodes, max_lag, frozen(allowed), rules, prior)
+        return cls(nodes, max_lag, frozen(allowed), rules, prior, beliefs)
 
     @cached_property
     def required(self) -> tuple[tuple[int, int, tuple[int, int]], ...]:
@@ -104,6 +107,23 @@ class Constraints:
                     break
         return chosen
 
+    def belief_logits(self, association: np.ndarray | None = None) -> np.ndarray:
+        """Return float[N, N, L + 1], the log-odds of every edge that may exist; 0 where nothing is believed of it.
+
+        ``association`` (float[N, N, L + 1], NaN counts as none) says at which of its lags a belief for an edge is looked for,
+        see :func:`causaldisc.core.beliefs.logits`.
+
+        >>> prior = ExpertPrior(beliefs=[{"source": "a", "target": "b", "probability": 0.9}])
+        >>> Constraints.of(prior, ["a", "b"], max_lag=0).belief_logits().round(3)[:, :, 0].tolist()
+        [[0.0, 2.197], [0.0, 0.0]]
+        """
+        return logits(self.beliefs, self.allowed, association)
+
+    def without_beliefs(self, left_out: Sequence[int] | None = None) -> Constraints:
+        """Return the same constraints without the beliefs at some places, None = without any."""
+        gone = range(len(self.beliefs)) if left_out is None else set(left_out)
+        return replace(self, beliefs=tuple(b for k, b in enumerate(self.beliefs) if k not in gone))
+
     def refuse_unsupported(self, clauses: frozenset[str], algorithm: str) -> None:
         """Raise PriorUnsupportedError when the prior has a clause kind that the algorithm cannot obey."""
         for rule in self.rules:
@@ -125,7 +145,12 @@ class Constraints:
         )
         nodes = tuple(self.variables[i] for i in index)
         return Constraints(
-            nodes, self.max_lag, frozen(np.take(np.take(self.allowed, index, axis=0), index, axis=1)), kept, self.prior
+            nodes,
+            self.max_lag,
+            frozen(np.take(np.take(self.allowed, index, axis=0), index, axis=1)),
+            kept,
+            self.prior,
+            tuple(belief.among(place) for belief in self.beliefs),
         )
 
     def _lags(self, rule: RequiredRule) -> np.ndarray:
