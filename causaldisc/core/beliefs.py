@@ -11,10 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from causaldisc.core.errors import PriorError
+from causaldisc.core.graph import CONFLICT, DIRECTED, UNDIRECTED
 from causaldisc.core.prior import EdgeClause, ExpertPrior
 from causaldisc.core.rules import is_glob, matching
 from causaldisc.core.variables import Variable
@@ -79,7 +81,7 @@ def beliefs_of(prior: ExpertPrior, variables: Sequence[Variable], max_lag: int) 
     PriorError : a name that no variable bears, or a belief without a probability.
 
     >>> prior = ExpertPrior(beliefs=[{"source": "*", "target": "b", "probability": 0.8}])
-    >>> beliefs_of(prior, [Variable.of("a"), Variable.of("b")], 0)[0].sources.tolist()
+    >>> beliefs_of(prior, [*map(Variable.of, "ab")], 0)[0].sources.tolist()
     [0]
     """
     nodes = tuple(variables)
@@ -110,7 +112,7 @@ def logits(beliefs: Sequence[Belief], allowed: np.ndarray, association: np.ndarr
     association : float[N, N, L + 1], larger = stronger; NaN counts as none. None: the first lag allowed.
 
     >>> twice = [{"source": "a", "target": "b", "probability": 0.8, "from": origin} for origin in ("x", "x", "y")]
-    >>> read = beliefs_of(ExpertPrior(beliefs=twice), [Variable.of("a"), Variable.of("b")], 0)
+    >>> read = beliefs_of(ExpertPrior(beliefs=twice), [*map(Variable.of, "ab")], 0)
     >>> np.exp(logits(read, ~np.eye(2, dtype=bool)[:, :, None])).round(6)[:, :, 0].tolist()
     [[1.0, 16.0], [1.0, 1.0]]
     """
@@ -140,3 +142,72 @@ def _strongest(
     first = np.ones(len(i), dtype=bool)
     first[1:] = (i[1:] != i[:-1]) | (j[1:] != j[:-1])
     return i[first], j[first], lags[first]
+
+
+def state_of(belief: Belief, codes: np.ndarray) -> list[str]:
+    """Say of every pair of a belief how a graph has it within the belief's lags.
+
+    Parameters
+    ----------
+    codes : int[N, N, L + 1] of cell codes (:meth:`causaldisc.core.graph.CausalGraph.codes`).
+
+    Returns
+    -------
+    One of ``directed``, ``undirected``, ``conflict``, ``reversed`` and ``absent`` a pair.
+
+    >>> read = beliefs_of(ExpertPrior(beliefs=[{"source": "a", "target": "b", "probability": 0.8}]), [*map(Variable.of, "ab")], 0)
+    >>> state_of(read[0], np.array([[0, 0], [1, 0]])[:, :, None])
+    ['reversed']
+    """
+    low, high = belief.window
+    there = codes[belief.sources, belief.targets, low : high + 1]
+    back = (codes[belief.targets, belief.sources, :1] == DIRECTED).any(axis=1) & (low == 0) & (belief.sources != belief.targets)
+    found = np.where(back, "reversed", "absent").astype(object)
+    for code, name in ((CONFLICT, "conflict"), (UNDIRECTED, "undirected"), (DIRECTED, "directed")):
+        found[(there == code).any(axis=1)] = name
+    return found.tolist()
+
+
+def verdict(belief: Belief, codes: np.ndarray, allowed: np.ndarray, told: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what became of a belief, ``kept`` or ``overridden``, and why, in plain words.
+
+    A belief for an edge is kept where the graph has the edge, directed so; one against an edge where it has none directed so.
+
+    Parameters
+    ----------
+    told : what the search told of it (its entry in ``report["beliefs"]``).
+    """
+    if belief.vacuous:
+        return "kept", belief.vacuous
+    if belief.logit == 0.0:
+        return "kept", "a probability of 0.5 says nothing"
+    states = state_of(belief, codes)
+    shown = states.count("directed")
+    if belief.logit < 0:
+        return ("overridden", f"the data show it{_test(told)}") if shown else ("kept", _credit(told))
+    if shown == len(states):
+        return "kept", _credit(told)
+    if not len(belief.cells(allowed)[0]):
+        return "overridden", "the hard clauses forbid it"
+    if len(states) > 1:
+        return "overridden", f"found for {shown} of {len(states)} pairs"
+    why = {
+        "undirected": "the edge is there, but this direction fits no graph that the data allow",
+        "conflict": "the edge is there, but the data contradict each other about its direction",
+        "reversed": f"the data direct it the other way{_test(told)}",
+        "absent": f"the data do not show it{_test(told)}",
+    }
+    return "overridden", why[states[0]]
+
+
+def _test(told: Mapping[str, Any]) -> str:
+    p = told.get("p_value")
+    return "" if p is None else f" (p = {p:.3g})"
+
+
+def _credit(told: Mapping[str, Any]) -> str:
+    """Whether it was the belief that did it, where the search was run without it."""
+    with_it, without = told.get("in_graph"), told.get("in_graph_without")
+    if without is None:
+        return ""
+    return "the data alone say the same" if with_it == without else "the data alone say otherwise"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from causaldisc.core.constraints import Constraints, describe
+from causaldisc.core.beliefs import verdict
+from causaldisc.core.constraints import Constraints
 from causaldisc.core.errors import PriorViolatedError
 from causaldisc.core.graph import CausalGraph
 from causaldisc.core.rules import RequiredRule, Rule
@@ -65,7 +67,7 @@ class Certificate:
         return cls(tuple(Verdict(**v) for v in data["verdicts"]))
 
 
-def certify(graph: CausalGraph, constraints: Constraints) -> Certificate:
+def certify(graph: CausalGraph, constraints: Constraints, told: Sequence[Mapping[str, Any]] | None = None) -> Certificate:
     """Check a graph against every clause of a prior, independently of how the graph was searched for.
 
     An undirected or conflicting edge stands for both directions, so it breaks a clause that forbids either; a required
@@ -77,16 +79,19 @@ def certify(graph: CausalGraph, constraints: Constraints) -> Certificate:
     >>> [v.status for v in certify(CausalGraph(["a", "b"], [Edge("a", "b")]), limits)]
     ['violated']
     """
-    if not constraints.rules and not constraints.prior.beliefs:
+    if not constraints.rules and not constraints.beliefs:
         return Certificate(())
     place = {v.name: k for k, v in enumerate(constraints.variables)}
     arrows = [(place[a], place[b], e.lag) for e in graph.edges for a, b in e.directions]
     fixed = {(place[e.source], place[e.target], e.lag) for e in graph.edges if e.is_directed}
     verdicts = [_judge(rule, arrows, fixed, graph) for rule in constraints.rules]
-    verdicts += [
-        Verdict("beliefs", describe(b), b.origin, "overridden", "not used: this algorithm takes hard clauses only")
-        for b in constraints.prior.beliefs
-    ]
+    if constraints.beliefs:
+        codes = graph.codes()
+        for k, belief in enumerate(constraints.beliefs):
+            status, why = "overridden", "not used: this algorithm takes hard clauses only"
+            if told is not None:
+                status, why = verdict(belief, codes, constraints.allowed, told[k] if k < len(told) else {})
+            verdicts.append(Verdict("beliefs", belief.text, belief.clause.origin, status, why))
     return Certificate(tuple(verdicts))
 
 

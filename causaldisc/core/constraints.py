@@ -13,7 +13,7 @@ from causaldisc.core.arrays import frozen
 from causaldisc.core.beliefs import Belief, beliefs_of, logits
 from causaldisc.core.errors import PriorError, PriorUnsupportedError
 from causaldisc.core.graph import acyclic
-from causaldisc.core.prior import EdgeClause, ExpertPrior
+from causaldisc.core.prior import ExpertPrior
 from causaldisc.core.rules import ForbiddenRule, MaxLagRule, RequiredRule, Rule, TierRule, rules_of
 from causaldisc.core.variables import Variable
 
@@ -177,11 +177,6 @@ class Constraints:
         """The clause that forbids the most lags of a required edge."""
         span = range(rule.window[0], rule.window[1] + 1)
         return max((r for r in self.rules), key=lambda r: sum(r.forbids(rule.source, rule.target, lag) for lag in span))
-
-
-def describe(clause: EdgeClause) -> str:
-    """Return ``source -> target`` of a belief or clause, for reports."""
-    return f"{clause.source} -> {clause.target}"
 
 
 def _mask(rule: Rule, n: int, max_lag: int) -> np.ndarray:

@@ -45,12 +45,14 @@ class Algorithm(Plugin):
     ``clauses`` are the hard clause kinds that it promises to obey; a prior with another one is refused before the run.
     ``max_lag`` is the largest lag searched, in steps: a parameter wherever the algorithm knows lags.
     ``control`` marks baselines that need no method. ``equivariant`` promises that permuting columns permutes the result.
+    ``uses_beliefs`` says that beliefs move its result; its report then has one entry a belief, in order, under ``beliefs``.
     ``imports`` are modules that a run imports late, for whoever wants to have paid for them before the first of many runs.
     """
 
     clauses: ClassVar[frozenset[str]] = frozenset(HARD_CLAUSES)
     control: ClassVar[bool] = False
     equivariant: ClassVar[bool] = True
+    uses_beliefs: ClassVar[bool] = False
     imports: ClassVar[tuple[str, ...]] = ()
     max_lag: int = 0
 
