@@ -126,10 +126,7 @@ def standardised(values: np.ndarray, environments: np.ndarray) -> np.ndarray:
 def _set_from_outside(telemetry: Telemetry) -> np.ndarray:
     """bool[T, N]: where a labelled ``set`` intervention holds a variable, whose own equation is then out of force."""
     held = np.zeros(telemetry.shape, dtype=bool)
-    seconds = telemetry.times - telemetry.times[0]
     for window in telemetry.windows:
         if window.kind == "set" and window.variable in telemetry.names:
-            during = (seconds >= window.start) & (seconds < window.stop)
-            during &= telemetry.environments == telemetry.environments[0]
-            held[during, telemetry.names.index(window.variable)] = True
+            held[telemetry.window_rows(window), telemetry.names.index(window.variable)] = True
     return held

@@ -34,8 +34,9 @@ class Intervention:
     target : the service that is touched.
     kind : one of ``KINDS``; ``set`` is the surgical do() on one variable, ``unknown`` a fault whose mechanism is not recorded.
     magnitude : strength in the unit of the kind (a fraction for ``cpu_throttle``, the value itself for ``set``).
-    start, stop : seconds from the start of the telemetry, ``start < stop``.
+    start, stop : seconds from the start of the telemetry, or of its environment; ``start < stop``.
     variable : the full variable name, needed for kind ``set``.
+    environment : label of the environment in which it lies, where a telemetry has several; None = the first.
 
     Raises
     ------
@@ -51,6 +52,7 @@ class Intervention:
     start: float = 0.0
     stop: float = math.inf
     variable: str | None = None
+    environment: int | None = None
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -68,6 +70,8 @@ class Intervention:
             raise InputError(f"intervention window must be 0 <= start < stop, got start={self.start!r}, stop={self.stop!r}")
         if self.kind == "set" and not self.variable:
             raise InputError("intervention of kind 'set' must name its variable, such as variable='cart:cpu'")
+        if self.environment is not None and (isinstance(self.environment, bool) or not isinstance(self.environment, int)):
+            raise InputError(f"intervention environment must be a whole number or None, got {self.environment!r}")
 
     @property
     def duration(self) -> float:
@@ -75,8 +79,10 @@ class Intervention:
         return float(self.stop - self.start)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready mapping; an open end becomes ``None``."""
+        """Return a JSON-ready mapping; an open end becomes ``None``, and an environment is named only where one is."""
         data = asdict(self)
+        if self.environment is None:
+            del data["environment"]
         if math.isinf(self.stop):
             data["stop"] = None
         return data

@@ -14,6 +14,7 @@ from causaldisc.core.arrays import frozen
 from causaldisc.core.errors import InputError
 from causaldisc.core.intervention import Intervention
 from causaldisc.core.variables import Variable
+from causaldisc.core.windows import after_selection, relabelled, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,13 +33,13 @@ class Telemetry:
     variables : N variables, or their names.
     times : float[T], seconds, strictly increasing within an environment; default ``0, 1, …``.
     environments : int[T], a label per row; rows of one environment stand together. Default: one environment.
-    windows : labelled training interventions, seconds from the first time.
+    windows : labelled training interventions, seconds from the first time of their environment.
     clock : ``"utc"`` when times are seconds since 1970, ``"relative"`` when they count from the start.
 
     Raises
     ------
     InputError : fewer than two rows, no column, duplicate names, an infinite value, a column with no value at all,
-        unsorted or repeated times.
+        unsorted or repeated times, a window in an environment that is not there.
 
     >>> t = Telemetry([[1.0, 2.0], [2.0, float("nan")], [0.5, 3.0]], ["cart:cpu", "cart:latency"])
     >>> t.shape, t.names, int(t.missing.sum())
@@ -90,6 +91,7 @@ class Telemetry:
             raise InputError(f"clock must be 'utc' or 'relative', got {self.clock!r}")
         _check_columns(self.values, self.names)
         _check_times(self.times, self.environments)
+        _check_windows(self.windows, self.environments)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -123,11 +125,22 @@ class Telemetry:
 
     @cached_property
     def sha256(self) -> str:
-        """Hex digest of names, values, times and environments."""
+        """Hex digest of names, values, times, environments and, where there are any, windows."""
         digest = hashlib.sha256("\x1f".join(self.names).encode())
         for array in (self.values, self.times, self.environments):
             digest.update(np.ascontiguousarray(array).data)
+        for window in self.windows:
+            digest.update(repr(window).encode())
         return digest.hexdigest()
+
+    def window_rows(self, window: Intervention) -> np.ndarray:
+        """Return bool[T]: the rows inside a window, ``start <= seconds < stop`` in its environment.
+
+        >>> t = Telemetry([[1.0], [2.0], [3.0]], ["cart:cpu"], windows=[Intervention("cart", "kill", start=1, stop=2)])
+        >>> t.window_rows(t.windows[0]).tolist()
+        [False, True, False]
+        """
+        return rows_of(window, self.times, self.environments)
 
     def select(self, columns: Sequence[int] | np.ndarray) -> Telemetry:
         """Return the telemetry of some columns, by index, in the order given."""
@@ -137,8 +150,10 @@ class Telemetry:
         )
 
     def rows(self, rows: Any) -> Telemetry:
-        """Return the telemetry of some rows (a mask or indices)."""
-        return Telemetry(self.values[rows], self.variables, self.times[rows], self.environments[rows], self.windows, self.clock)
+        """Return the telemetry of some rows (a mask or indices); windows stay over the same moments."""
+        times, labels = self.times[rows], self.environments[rows]
+        windows = after_selection(self.windows, self.times, self.environments, times, labels) if len(times) else ()
+        return Telemetry(self.values[rows], self.variables, times, labels, windows, self.clock)
 
     def to_pandas(self) -> pd.DataFrame:
         """Return a DataFrame, one column a variable, indexed by ``time`` (UTC timestamps, or seconds)."""
@@ -177,6 +192,8 @@ class Telemetry:
     def concat(cls, parts: Sequence[Telemetry]) -> Telemetry:
         """Stack several telemetries as environments ``0, 1, …``; all must have the same variables.
 
+        Windows go along, each with the label of its environment.
+
         >>> a = Telemetry([[1.0], [2.0]], ["x"]); b = Telemetry([[3.0], [4.0]], ["x"])
         >>> Telemetry.concat([a, b]).environments.tolist()
         [0, 0, 1, 1]
@@ -191,17 +208,19 @@ class Telemetry:
                 odd = sorted(set(part.names) ^ set(first.names))
                 raise InputError(f"environments must have the same variables, environment {k} differs in {odd[:3]}")
         aligned = [p.select([p.names.index(n) for n in first.names]) for p in parts]
-        labels, base = [], 0
+        labels, windows, base = [], [], 0
         for part in aligned:
-            _, codes = np.unique(part.environments, return_inverse=True)
+            known, codes = np.unique(part.environments, return_inverse=True)
+            renamed = {label: base + k for k, label in enumerate(known.tolist())}
+            windows += relabelled(part.windows, part.environments, renamed, leads=base == 0)
             labels.append(codes + base)
-            base += int(codes.max()) + 1
+            base += len(known)
         return cls(
             np.concatenate([p.values for p in aligned]),
             first.variables,
             np.concatenate([p.times for p in aligned]),
             np.concatenate(labels),
-            first.windows,
+            windows,
             first.clock,
         )
 
@@ -288,3 +307,10 @@ def _check_times(times: np.ndarray, environments: np.ndarray) -> None:
         row = int(np.argmax(step <= 0)) + 1
         what = "a repeated" if step[row - 1] == 0 else "an unsorted"
         raise InputError(f"times must increase from row to row, got {what} time {times[row]:.15g} at row {row}")
+
+
+def _check_windows(windows: Sequence[Intervention], environments: np.ndarray) -> None:
+    for window in windows:
+        if window.environment is not None and not (environments == window.environment).any():
+            known = ", ".join(str(label) for label in dict.fromkeys(environments.tolist()))
+            raise InputError(f"windows must lie in an environment of the telemetry, got {window.environment}; valid: {known}")

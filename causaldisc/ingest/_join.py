@@ -9,6 +9,7 @@ import numpy as np
 from causaldisc.core.errors import InputError
 from causaldisc.core.telemetry_file import TelemetryTable
 from causaldisc.core.variables import Variable
+from causaldisc.core.windows import relabelled
 
 Named = tuple[str, TelemetryTable]
 
@@ -25,8 +26,8 @@ def join(parts: Sequence[Named]) -> tuple[TelemetryTable, str]:
 
     Raises
     ------
-    InputError : only some inputs share columns, clocks differ, no time is in common, a second input has intervention windows,
-        or two inputs with partly the same columns cover the same times.
+    InputError : only some inputs share columns, clocks differ, no time is in common, a second input joined side by side has
+        intervention windows, or two inputs with partly the same columns cover the same times.
     """
     if len(parts) == 1:
         return parts[0][1], "alone"
@@ -48,9 +49,10 @@ def _refuse_mixed(parts: Sequence[Named]) -> None:
             raise InputError(
                 f"{name}: time must be of one clock in all inputs, got {table.clock} beside {first.clock} in {first_name}"
             )
-        if table.windows:
+        if table.windows and not shared:
             raise InputError(
-                f"{name}: intervention windows are kept of the first input alone, got some in another; ingest it alone"
+                f"{name}: inputs joined side by side keep the intervention windows of the first alone, got some in another; "
+                "put it first, or ingest it alone"
             )
         for other_name, other in parts[:k]:
             if bool(_names(table) & _names(other)) != shared:
@@ -78,21 +80,23 @@ def _union(parts: Sequence[Named]) -> dict[str, Variable]:
 def _environments(parts: Sequence[Named]) -> TelemetryTable:
     variables = _union(parts)
     place = {name: k for k, name in enumerate(variables)}
-    blocks, labels, base = [], [], 0
+    blocks, labels, windows, base = [], [], [], 0
     for _, table in parts:
         block = np.full((len(table.times), len(place)), np.nan)
         block[:, [place[v.name] for v in table.variables]] = table.values
         blocks.append(block)
-        _, codes = np.unique(table.environments, return_inverse=True)
+        known, codes = np.unique(table.environments, return_inverse=True)
+        renamed = {label: base + k for k, label in enumerate(known.tolist())}
+        windows += relabelled(table.windows, table.environments, renamed, leads=base == 0)
         labels.append(codes + base)
-        base += int(codes.max()) + 1
+        base += len(known)
     return TelemetryTable(
         np.concatenate(blocks),
         tuple(variables.values()),
         np.concatenate([t.times for _, t in parts]),
         parts[0][1].clock,
         np.concatenate(labels),
-        parts[0][1].windows,
+        tuple(windows),
     )
 
 

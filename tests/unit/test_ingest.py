@@ -171,7 +171,12 @@ def test_windows_are_never_lost_silently(tmp_path):
     labelled = Telemetry([[1.0], [2.0]], ["x"], windows=[Intervention("x", "kill")])
     write_parquet(labelled, tmp_path / "a.parquet")
     assert ingest(tmp_path / "a.parquet").telemetry.windows == labelled.windows
+    again = ingest([tmp_path / "a.parquet", tmp_path / "a.parquet"]).telemetry
+    assert [w.environment for w in again.windows] == [None, 1]
+    assert [again.window_rows(w).tolist() for w in again.windows] == [[True, True, False, False], [False, False, True, True]]
+    other = Telemetry([[1.0], [2.0]], ["y"], windows=labelled.windows)
+    write_parquet(other, tmp_path / "b.parquet")
     with pytest.raises(InputError, match="intervention windows"):
-        ingest([tmp_path / "a.parquet", tmp_path / "a.parquet"])
+        ingest([tmp_path / "a.parquet", tmp_path / "b.parquet"])
     with pytest.raises(InputError, match="at least one file"):
         ingest([])
