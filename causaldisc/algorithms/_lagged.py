@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,18 +73,17 @@ class Findings:
     report: Mapping[str, Any]
 
 
-def sample(
-    values: np.ndarray,
-    environments: np.ndarray,
-    depth: int,
-    names: Sequence[str],
-    missing: str = "auto",
-    own_means: bool = False,
-) -> Sample:
-    """Correlate the columns of windows of ``depth`` + 1 rows, each within one environment.
+# Seconds on a common machine by product of two cells, and by test of its own correlations and row.
+_PRODUCT_SECONDS = 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """The windows of ``depth`` + 1 rows, each within one environment, on whose columns tests are made.
 
     Parameters
     ----------
+    values, environments : float[T, N], int[T].
     missing : ``testwise``: every test uses the windows where all its columns are there. ``pairs``: every pair of columns uses
         the windows where both are, and the matrix is repaired where that makes it indefinite. ``auto``: all tests use the
         windows where everything is there as long as enough remain, else ``pairs``.
@@ -93,28 +93,63 @@ def sample(
     ------
     InputError : fewer windows than a test needs.
     """
-    rows, complete = lagged_rows(environments, depth), not np.isnan(values).any()
-    if len(rows) - (max(len(np.unique(environments[rows])) - 1, 0) if own_means else 0) < MIN_ROWS:
-        raise InputError(
-            f"telemetry must have at least {depth + MIN_ROWS} rows on end in an environment (2 * max_lag + {MIN_ROWS}), "
-            f"got {len(values)} rows in {len(np.unique(environments))} environment(s); valid: more rows or a smaller max_lag"
-        )
-    if complete:
-        how = "none"
-        R, n = window_correlation(values, environments, depth, own_means)
-    else:
-        how, R, n = _with_gaps(lagged(values, environments, depth), environments[rows] if own_means else None, missing)
-    duplicates, change, apart = near_duplicates(R[: len(names), : len(names)]), 0.0, None
-    if how == "available pairs":
-        known = (n >= min(_FEWEST_ROWS, len(rows))) | np.eye(len(n), dtype=bool)
-        R, change = repair(np.where(known, R, 0.0))
-        n = np.where(known, n, 0.0)
-    elif how == "complete windows of each test":
-        from causaldisc.kernels.testwise import series_of
 
-        apart = series_of(values, environments, depth, own_means)
-    facts = {"correlation_repair": float(change), "duplicates": [[names[k] for k in group] for group in duplicates]}
-    return Sample(R, n, apart, how, facts)
+    values: np.ndarray
+    environments: np.ndarray
+    depth: int
+    missing: str = "auto"
+    own_means: bool = False
+
+    def __post_init__(self) -> None:
+        """Ask for enough windows."""
+        if len(self.labels) - (max(len(np.unique(self.labels)) - 1, 0) if self.own_means else 0) < MIN_ROWS:
+            raise InputError(
+                f"telemetry must have at least {self.depth + MIN_ROWS} rows on end in an environment "
+                f"(2 * max_lag + {MIN_ROWS}), got {len(self.values)} rows in {len(np.unique(self.environments))} "
+                "environment(s); valid: more rows or a smaller max_lag"
+            )
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """int[T'], the environment of every window."""
+        return self.environments[lagged_rows(self.environments, self.depth)]
+
+    @cached_property
+    def columns(self) -> np.ndarray:
+        """float[T', N * (depth + 1)], all windows side by side."""
+        return lagged(self.values, self.environments, self.depth)
+
+    @property
+    def cost(self) -> float:
+        """Seconds that the moments of a resample take, roughly."""
+        return _PRODUCT_SECONDS * len(self.labels) * float(self.values.shape[1] * (self.depth + 1)) ** 2
+
+    def sample(self, names: Sequence[str], rows: np.ndarray | None = None) -> Sample:
+        """Correlate the columns of all windows, or of int[T'] some of them.
+
+        On some windows, which may come more than once, ``testwise`` does as ``pairs``: tests of their own would take a
+        hundred times as long.
+        """
+        complete, apart, change = not np.isnan(self.values).any(), None, 0.0
+        labels = self.labels if rows is None else self.labels[rows]
+        if complete and rows is None:
+            how = "none"
+            R, n = window_correlation(self.values, self.environments, self.depth, self.own_means)
+        else:
+            X = self.columns if rows is None else self.columns[rows]
+            missing = self.missing if rows is None or self.missing != "testwise" else "pairs"
+            how, R, n = _with_gaps(X, labels if self.own_means else None, "none" if complete else missing)
+        duplicates = near_duplicates(R[: len(names), : len(names)])
+        if how == "available pairs":
+            known = (n >= min(_FEWEST_ROWS, len(labels))) | np.eye(len(n), dtype=bool)
+            R, change = repair(np.where(known, R, 0.0))
+            n = np.where(known, n, 0.0)
+        elif how == "complete windows of each test":
+            from causaldisc.kernels.testwise import series_of
+
+            apart = series_of(self.values, self.environments, self.depth, self.own_means)
+        facts = {"correlation_repair": float(change), "duplicates": [[names[k] for k in group] for group in duplicates]}
+        return Sample(R, n, apart, how, facts)
 
 
 def _with_gaps(X: np.ndarray, labels: np.ndarray | None, missing: str) -> tuple[str, np.ndarray, np.ndarray]:
@@ -123,7 +158,7 @@ def _with_gaps(X: np.ndarray, labels: np.ndarray | None, missing: str) -> tuple[
         complete = ~np.isnan(X).any(axis=1)
         if complete.sum() >= max(_ENOUGH_ROWS, _ENOUGH_SHARE * len(X)):
             return "complete windows", *pairwise_correlation(X[complete], None if labels is None else labels[complete])
-    how = "complete windows of each test" if missing == "testwise" else "available pairs"
+    how = {"testwise": "complete windows of each test", "none": "none"}.get(missing, "available pairs")
     return how, *pairwise_correlation(X, labels)
 
 

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from causaldisc.algorithms._lagged import Findings, Sample, has_choice, learned, sample, searched
+from causaldisc.algorithms._lagged import Findings, Sample, Windows, has_choice, learned, obey, searched
+from causaldisc.algorithms._resampled import Draft, Resampled, Study
 from causaldisc.core.constraints import Constraints
-from causaldisc.core.discovery import Learned
 from causaldisc.core.parameters import parameter
-from causaldisc.core.plugins import Algorithm
 from causaldisc.core.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from causaldisc.kernels.pcmci import Links, Parents
+
+
+# What a search costs on a common machine: at all, and by test.
+_RUN_SECONDS, _TEST_SECONDS = 1e-3, 8e-7
 
 
 @dataclass(eq=False)
@@ -47,7 +50,7 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Momentary(Algorithm):
+class Momentary(Resampled):
     """A search by momentary conditional independence: lagged parents of every variable first, links given those second."""
 
     alpha: float = parameter(0.01, "level of the graph", low=0.0, high=1.0, search=(1e-4, 0.2, "log"))
@@ -62,7 +65,6 @@ class Momentary(Algorithm):
     )
     own_means: bool = parameter(False, "centre each environment by itself, so that shifts between them make no link")
     fdr: bool = parameter(False, "adjust the p-values of lagged links for their number (Benjamini-Hochberg)")
-    deadline_s: float | None = parameter(None, "seconds after which to return the graph so far; null = none", low=0.0)
 
     @property
     def kind(self) -> str:
@@ -73,28 +75,37 @@ class Momentary(Algorithm):
     def find(self, search: Search) -> Findings:
         """Search under the prior of ``search.may`` and ``search.must``."""
 
-    def discover(self, telemetry: Telemetry, constraints: Constraints, rng: np.random.Generator) -> Learned:
-        """Learn the graph; nothing of it is random."""
-        from causaldisc.kernels.moments import canonical_order
+    def study(self, telemetry: Telemetry, constraints: Constraints, end: float) -> Study:
+        """Search on all windows; nothing of it is random."""
+        from causaldisc.kernels.moments import canonical_order, reordered
 
-        end = time.monotonic() + (np.inf if self.deadline_s is None else self.deadline_s)
         order = canonical_order(telemetry.values)
+        back = np.argsort(order)
         local = constraints.restrict(order)
         names = [telemetry.names[k] for k in order]
-        values, depth = telemetry.values[:, order], 2 * self.max_lag
-        data = sample(values, telemetry.environments, depth, names, self.missing, self.own_means)
+        windows = Windows(telemetry.values[:, order], telemetry.environments, 2 * self.max_lag, self.missing, self.own_means)
         may, none = searched(local), np.zeros(local.allowed.shape, dtype=bool)
-        search = Search(data, may, none, lambda: time.monotonic() > end, np.zeros(3, np.int64))
+
+        def begin(data: Sample, until: float, must: np.ndarray) -> Search:
+            return Search(data, may, must, lambda: time.monotonic() > until, np.zeros(3, np.int64))
+
+        search = begin(windows.sample(names), end, none)
         # A required edge goes to the lag of its strongest momentary dependence, were it not required.
         search.must = local.pin(np.abs(self.momentary(search).value) if has_choice(local) else none.astype(float))
         found = self.find(search)
-        back = np.argsort(order)
-        turn = np.ix_(back, back)
-        report = {**data.report(), **found.report, **_account(search)}
-        findings = Findings(found.codes[turn], found.strength[turn], found.log_p[turn], found.adjusted[turn], report)
-        return learned(telemetry.variables, constraints, search.must[turn], findings, self.alpha)
 
-    def select(self, search: Search) -> tuple[Parents, Links]:
+        def again(rows: np.ndarray) -> Draft:
+            new = self.find(begin(windows.sample(names, rows), np.inf, search.must))
+            codes, _, _ = obey(new.codes, local.allowed, search.must, new.log_p)
+            return Draft(reordered(codes, back), reordered(-new.log_p, back))
+
+        report = {**search.sample.report(), **found.report, **_account(search)}
+        arrays = {name: reordered(getattr(found, name), back) for name in ("codes", "strength", "log_p", "adjusted")}
+        findings = Findings(**arrays, report=report)
+        result = learned(telemetry.variables, constraints, reordered(search.must, back), findings, self.alpha)
+        return Study(result, again, windows.labels, _RUN_SECONDS + _TEST_SECONDS * search.tally[0] + windows.cost)
+
+    def lagged_parents(self, search: Search) -> tuple[Parents, Links]:
         """Select lagged parents; the links are the last tests of candidates that left."""
         from causaldisc.kernels.conditioning import factor, moments
         from causaldisc.kernels.pcmci import no_links, no_parents, select_parents
@@ -114,7 +125,7 @@ class Momentary(Algorithm):
         from causaldisc.kernels.conditioning import factor, moments
         from causaldisc.kernels.pcmci import judge_links, no_links
 
-        parents, _ = self.select(search)
+        parents, _ = self.lagged_parents(search)
         given, largest = moments(search.sample.R, search.sample.n, self.alpha), int(parents.sizes.max(initial=0))
         room, links = factor(2 * largest + 1, len(given.R), largest), no_links(len(search.may), self.max_lag)
         for j in range(len(search.may)):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from causaldisc.algorithms._resampled import Draft, Resampled, Study
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.discovery import Learned
 from causaldisc.core.errors import InputError
 from causaldisc.core.graph import DIRECTED, UNDIRECTED, CausalGraph
 from causaldisc.core.parameters import parameter
-from causaldisc.core.plugins import Algorithm
 from causaldisc.core.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 _FEWEST_ROWS = 20
 # Equality over a handful of rows is chance, and so is a regression with few rows a parent.
 _ROWS_FOR_EQUALITY, _ROWS_PER_PARENT = 10, 5
+# What a search costs on a common machine: at all, by move and variable, and by product of two cells.
+_RUN_SECONDS, _STEP_SECONDS, _CELL_SECONDS = 2e-3, 3e-6, 1e-10
 
 
 @dataclass(frozen=True)
-class GES(Algorithm):
+class GES(Resampled):
     """GES with the linear-Gaussian BIC and a turning phase (Chickering 2002; Hauser & Bühlmann 2012).
 
     Linear relations, Gaussian noise and no hidden common cause are assumed. The prior holds inside the search: it goes over
@@ -49,7 +52,6 @@ class GES(Algorithm):
     penalty: float = parameter(1.0, "factor on the penalty of BIC; larger = fewer edges", low=0.0, search=(0.25, 8.0, "log"))
     max_lag: int = parameter(0, "largest lag, in steps", low=0)
     max_parents: int | None = parameter(None, "most parents that a step may give a variable; null = a fifth of the rows", low=0)
-    deadline_s: float | None = parameter(None, "seconds after which to return the graph so far; null = none", low=0.0)
     name: ClassVar[str] = "ges"
     summary: ClassVar[str] = "greedy equivalence search, BIC, with lags"
 
@@ -58,35 +60,48 @@ class GES(Algorithm):
         """``lagged`` with lags; else ``cpdag``, and ``mpdag`` of a graph found under a prior."""
         return "lagged" if self.max_lag else "cpdag"
 
-    def discover(self, telemetry: Telemetry, constraints: Constraints, rng: np.random.Generator) -> Learned:
-        """Learn the graph; nothing of it is random."""
+    def study(self, telemetry: Telemetry, constraints: Constraints, end: float) -> Study:
+        """Search on all rows; nothing of it is random."""
         # Late, so that listing the algorithms compiles and loads no kernel.
         from causaldisc.kernels.bic import partial_correlations, price_of
         from causaldisc.kernels.ges_search import search
-        from causaldisc.kernels.moments import canonical_order
+        from causaldisc.kernels.moments import canonical_order, lagged, lagged_rows, reordered
 
         order = canonical_order(telemetry.values)
+        back = np.argsort(order)
         local, n = constraints.restrict(order), telemetry.shape[1]
-        evidence = _evidence(telemetry.values[:, order], telemetry.environments, self.max_lag, local)
-        required = local.pin(_by_lag(np.abs(evidence.R[:, :n])))
-        most = int(evidence.rows) // _ROWS_PER_PARENT
-        found = search(
-            evidence.R,
-            evidence.rows,
-            penalty=self.penalty,
-            may=_possible(local, evidence),
-            required=_square(required),
-            targets=n,
-            cap=most if self.max_parents is None else min(most, self.max_parents),
-            seconds=math.inf if self.deadline_s is None else self.deadline_s,
-        )
-        price = price_of(self.penalty, evidence.rows)
+        labels = telemetry.environments[lagged_rows(telemetry.environments, self.max_lag)]
+        _refuse_too_few(labels, telemetry.environments, self.max_lag)
+        windows = lagged(telemetry.values, telemetry.environments, self.max_lag, order)
+
+        def find(rows: np.ndarray | None = None, until: float = math.inf) -> tuple[_Evidence, np.ndarray, Found]:
+            some, of = (windows, labels) if rows is None else (windows[rows], labels[rows])
+            evidence = _evidence(some, of, local)
+            required = local.pin(_by_lag(np.abs(evidence.R[:, :n])))
+            most = int(evidence.rows) // _ROWS_PER_PARENT
+            found = search(
+                evidence.R,
+                evidence.rows,
+                penalty=self.penalty,
+                may=_possible(local, evidence),
+                required=_square(required),
+                targets=n,
+                cap=most if self.max_parents is None else min(most, self.max_parents),
+                seconds=until - time.monotonic(),
+            )
+            return evidence, required, found
+
+        def again(rows: np.ndarray) -> Draft:
+            evidence, required, found = find(rows)
+            codes = _codes(found, required | local.allowed)
+            return Draft(reordered(codes, back), reordered(_scores(found, required, price_of(self.penalty, evidence.rows)), back))
+
+        evidence, required, found = find(None, end)
         codes = _codes(found, required | local.allowed)
-        scores = _rate_alike(_scores(found, required, price), evidence.twins)
+        scores = _rate_alike(_scores(found, required, price_of(self.penalty, evidence.rows)), evidence.twins)
         strength = _by_lag(partial_correlations(evidence.R, found.dag[:, :n]))
         strength[:, :, 0] = np.where(np.isnan(strength[:, :, 0]), strength[:, :, 0].T, strength[:, :, 0])
-        back = np.argsort(order)
-        codes, scores, strength, required = (a[np.ix_(back, back)] for a in (codes, scores, strength, required))
+        codes, scores, strength, required = (reordered(a, back) for a in (codes, scores, strength, required))
         graph = CausalGraph.from_codes(
             telemetry.variables,
             codes,
@@ -94,8 +109,9 @@ class GES(Algorithm):
             strength=strength,
             evidence=_origins(codes, required, constraints.allowed),
         )
-        names = [telemetry.names[k] for k in order]
-        return Learned(graph, np.where(constraints.allowed, scores, np.nan), _report(found, evidence, names))
+        report = _report(found, evidence, [telemetry.names[k] for k in order])
+        cost = _RUN_SECONDS + _STEP_SECONDS * sum(found.steps) * n + _CELL_SECONDS * windows.size * windows.shape[1]
+        return Study(Learned(graph, np.where(constraints.allowed, scores, np.nan), report), again, labels, cost)
 
 
 class _Evidence(NamedTuple):
@@ -112,21 +128,24 @@ class _Evidence(NamedTuple):
     repair: float
 
 
-def _evidence(values: np.ndarray, environments: np.ndarray, max_lag: int, constraints: Constraints) -> _Evidence:
-    from causaldisc.kernels.moments import lagged, lagged_rows, near_duplicates, pairwise_correlation, repair
-
-    labels = environments[lagged_rows(environments, max_lag)]
+def _refuse_too_few(labels: np.ndarray, environments: np.ndarray, max_lag: int) -> None:
     if len(labels) < 2:
         raise InputError(
             f"telemetry must have at least {max_lag + 2} rows on end in an environment (max_lag + 2), "
-            f"got {len(values)} rows in {len(np.unique(environments))} environment(s); valid: more rows or a smaller max_lag"
+            f"got {len(environments)} rows in {len(np.unique(environments))} environment(s); "
+            "valid: more rows or a smaller max_lag"
         )
-    R, joint = pairwise_correlation(lagged(values, environments, max_lag), labels)
+
+
+def _evidence(windows: np.ndarray, labels: np.ndarray, constraints: Constraints) -> _Evidence:
+    from causaldisc.kernels.moments import near_duplicates, pairwise_correlation, repair
+
+    R, joint = pairwise_correlation(windows, labels)
     itself = np.eye(len(R), dtype=bool)
     known = (joint >= min(_FEWEST_ROWS, joint.max())) & (joint > 0) & ~itself
-    n = values.shape[1]
+    n = len(constraints.allowed)
     groups = near_duplicates(np.where(joint >= _ROWS_FOR_EQUALITY, R, 0.0)[:n, :n])
-    twins = [_representative_first(list(group), values, constraints) for group in groups]
+    twins = [_representative_first(list(group), windows[:, :n], constraints) for group in groups]
     fixed, change = repair(np.where(known | itself, R, 0.0))
     return _Evidence(fixed, float(joint[known].min()) if known.any() else float(len(labels)), known, twins, change)
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from causaldisc.algorithms._resampled import Draft, Resampled, Study
 from causaldisc.core.arrays import cells
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.discovery import Learned
 from causaldisc.core.errors import InputError
 from causaldisc.core.graph import CONFLICT, DIRECTED, CausalGraph
 from causaldisc.core.parameters import parameter
-from causaldisc.core.plugins import Algorithm
 from causaldisc.core.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
     from causaldisc.kernels.separation import Tests
 
 
+# What a search costs on a common machine: at all, by test on a correlation matrix, and by product of two cells.
+_RUN_SECONDS, _TEST_SECONDS, _CELL_SECONDS = 2e-3, 4e-7, 1e-10
+
+
 @dataclass(frozen=True)
-class PC(Algorithm):
+class PC(Resampled):
     """PC-stable with Fisher's z or χ² and the majority rule for colliders (Spirtes et al. 2000; Colombo & Maathuis 2014).
 
     No hidden common cause is assumed, and with Fisher's z linear relations and Gaussian noise. Discrete columns are tested on
@@ -65,7 +70,6 @@ class PC(Algorithm):
         choices=("majority", "conservative"),
         search=True,
     )
-    deadline_s: float | None = parameter(None, "seconds after which to return the graph so far; null = none", low=0.0)
     name: ClassVar[str] = "pc"
     summary: ClassVar[str] = "PC-stable, Fisher z or tables, majority rule, with lags"
 
@@ -74,23 +78,32 @@ class PC(Algorithm):
         """``lagged`` with lags; else ``cpdag``, and ``mpdag`` of a graph found under a prior."""
         return "lagged" if self.max_lag else "cpdag"
 
-    def discover(self, telemetry: Telemetry, constraints: Constraints, rng: np.random.Generator) -> Learned:
-        """Learn the graph; nothing of it is random."""
+    def study(self, telemetry: Telemetry, constraints: Constraints, end: float) -> Study:
+        """Search on all rows; nothing of it is random."""
         # Late, so that listing the algorithms compiles and loads no kernel.
-        from causaldisc.kernels.moments import canonical_order, reordered
+        from causaldisc.kernels.moments import canonical_order, lagged, lagged_rows, reordered
         from causaldisc.kernels.pc import learn
         from causaldisc.kernels.separation import never
 
-        end = time.monotonic() + (np.inf if self.deadline_s is None else self.deadline_s)
         order = canonical_order(telemetry.values)
-        local = constraints.restrict(order)
-        test, evidence = self._weigh(telemetry, order)
-        late = (lambda: time.monotonic() > end) if self.deadline_s is not None else never
-        found = learn(evidence, local.allowed, local.pin, self.max_conditions, self.colliders, late)
-        log_p = _minus_log10_p(evidence.tests, found.statistic)
-        twins = evidence.groups.sets
-        scores = _scores(found.codes, found.required, log_p, self.alpha, twins)
         back = np.argsort(order)
+        local = constraints.restrict(order)
+        labels = telemetry.environments[lagged_rows(telemetry.environments, self.max_lag)]
+        windows = lagged(telemetry.values, telemetry.environments, self.max_lag, order)
+        test = self._test(telemetry)
+
+        def find(rows: np.ndarray | None, late: Callable[[], bool] = never) -> tuple[Evidence, Findings]:
+            some, of = (np.array(windows), labels) if rows is None else (windows[rows], labels[rows])
+            evidence = self._weigh(test, some, of)
+            return evidence, learn(evidence, local.allowed, local.pin, self.max_conditions, self.colliders, late)
+
+        def again(rows: np.ndarray) -> Draft:
+            _, found = find(rows)
+            return Draft(reordered(found.codes, back), reordered(found.strength, back))
+
+        evidence, found = find(None, never if end == np.inf else lambda: time.monotonic() > end)
+        log_p = _minus_log10_p(evidence.tests, found.statistic)
+        scores = _scores(found.codes, found.required, log_p, self.alpha, evidence.groups.sets)
         codes, required, settled, strength, log_p, scores = (
             reordered(array, back) for array in (found.codes, found.required, found.settled, found.strength, log_p, scores)
         )
@@ -104,24 +117,30 @@ class PC(Algorithm):
         )
         names = [telemetry.names[k] for k in order]
         np.copyto(scores, np.nan, where=~constraints.allowed)
-        return Learned(graph, scores, {"test": test} | _report(found, evidence, names, local.allowed))
+        report = {"test": test} | _report(found, evidence, names, local.allowed)
+        tests = (sum(found.tests) + found.orientation_tests) * evidence.tests.cost
+        cost = _RUN_SECONDS + _TEST_SECONDS * tests + _CELL_SECONDS * windows.size * windows.shape[1]
+        return Study(Learned(graph, scores, report), again, labels, cost)
 
-    def _weigh(self, telemetry: Telemetry, order: np.ndarray) -> tuple[str, Evidence]:
-        """Return the name of the test, and what it works on."""
-        from causaldisc.kernels.pc import Evidence
-
-        given = telemetry.values, telemetry.environments, order, self.max_lag + 1, self.alpha
+    def _test(self, telemetry: Telemetry) -> str:
+        """Return the name of the test."""
         if self.test == "auto" and self.max_lag == 0:
             from causaldisc.kernels.levels import discrete
 
-            test = "chi2" if discrete(telemetry.values) else "fisher_z"
-        else:
-            test = "fisher_z" if self.test == "auto" else self.test
-        if test in ("chi2", "g2"):
+            return "chi2" if discrete(telemetry.values) else "fisher_z"
+        if self.test in ("chi2", "g2"):
             _check_levels(telemetry)
-            return test, Evidence.tables(*given, test == "g2")
-        gappy = self.missing == "testwise" and bool(np.isnan(telemetry.values).any())
-        return test, Evidence.testwise(*given) if gappy else Evidence.fisher(*given)
+        return "fisher_z" if self.test == "auto" else self.test
+
+    def _weigh(self, test: str, windows: np.ndarray, labels: np.ndarray) -> Evidence:
+        """Return what the test works on; the windows may be destroyed."""
+        from causaldisc.kernels.pc import Evidence
+
+        given = windows, labels, self.max_lag + 1, self.alpha
+        if test in ("chi2", "g2"):
+            return Evidence.tables(*given, test == "g2")
+        gappy = self.missing == "testwise" and bool(np.isnan(windows).any())
+        return Evidence.testwise(*given) if gappy else Evidence.fisher(*given)
 
 
 def _check_levels(telemetry: Telemetry) -> None:

@@ -51,7 +51,7 @@ class PCMCIPlus(Momentary):
         from causaldisc.kernels.conditioning import factor, moments
         from causaldisc.kernels.pcmci import log_p_of
 
-        parents, links = self.select(search)
+        parents, links = self.lagged_parents(search)
         given = moments(search.sample.R, search.sample.n, self.alpha)
         room = factor(2 * int(parents.sizes.max(initial=0)) + len(search.may) + 1)
         present = self._skeleton(search, given, room, parents, links)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from causaldisc.core.certificate import Certificate
+from causaldisc.core.confidence import Confidence
 from causaldisc.core.graph import CausalGraph
 
 
@@ -22,11 +23,13 @@ class Learned:
     scores : float[N, N, L + 1], every ordered pair i(t - lag) → j(t), higher = likelier; NaN = excluded by the prior
         (or, on the lag-0 diagonal, meaningless). A score for ranking, not a probability.
     report : JSON-ready facts for the user (effective sample size, near-duplicates, tests run, truncated).
+    confidence : probabilities from resampling, None where there was none.
     """
 
     graph: CausalGraph
     scores: np.ndarray
     report: Mapping[str, Any] = field(default_factory=dict)
+    confidence: Confidence | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +43,7 @@ class Discovery:
     certificate : the verdict on every clause of the prior.
     report : facts about data and fit: constant columns, missing share, what the algorithm said.
     seconds : wall-clock time of the algorithm.
+    confidence : probabilities of adjacencies and directions over all columns, None without resampling.
     """
 
     graph: CausalGraph
@@ -47,3 +51,4 @@ class Discovery:
     certificate: Certificate
     report: Mapping[str, Any]
     seconds: float
+    confidence: Confidence | None = None

@@ -32,7 +32,8 @@ class Edge:
 
     Marks are ``tail``, ``arrow`` or ``circle``: tail–arrow is a direct cause, tail–tail an undirected edge of a CPDAG,
     arrow–arrow a hidden common cause, or (``conflict``) a collider that the data contradict.
-    ``strength`` is the algorithm's own effect size, ``confidence`` a probability, ``p_value`` of its last test.
+    ``strength`` is the algorithm's own effect size and ``p_value`` that of its last test. ``confidence`` is the probability of
+    the adjacency, and ``orientation_confidence`` that of the marks, given the adjacency.
 
     >>> Edge("cart:latency", "frontend:latency").is_directed
     True
@@ -49,6 +50,7 @@ class Edge:
     p_value: float | None = None
     evidence: tuple[str, ...] = ("data",)
     validation: str = "untested"
+    orientation_confidence: float | None = None
 
     @property
     def is_directed(self) -> bool:
@@ -383,6 +385,7 @@ def _merge(first: Edge, second: Edge) -> Edge:
         first,
         strength=_best(first.strength, second.strength, lambda x: max(x, key=abs)),
         confidence=_best(first.confidence, second.confidence, max),
+        orientation_confidence=_best(first.orientation_confidence, second.orientation_confidence, max),
         p_value=_best(first.p_value, second.p_value, min),
         evidence=tuple(dict.fromkeys((*first.evidence, *second.evidence))),
         validation=state,

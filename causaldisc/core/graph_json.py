@@ -69,6 +69,7 @@ def _edge(e: Edge) -> dict[str, Any]:
         "conflict": e.conflict,
         "strength": e.strength,
         "confidence": e.confidence,
+        "orientation_confidence": e.orientation_confidence,
         "p_value": e.p_value,
         "evidence": list(e.evidence),
         "validation": e.validation,
@@ -131,7 +132,7 @@ def _parse_edge(data: Any, k: int) -> Edge:
         raise InputError(f"edges[{k}].evidence must be a list of strings, got {evidence!r}")
     numbers = {
         name: None if edge.get(name) is None else _number(edge[name], f"edges[{k}].{name}")
-        for name in ("strength", "confidence", "p_value")
+        for name in ("strength", "confidence", "orientation_confidence", "p_value")
     }
     return Edge(
         edge["source"],

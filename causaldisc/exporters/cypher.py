@@ -39,7 +39,11 @@ class Cypher(Exporter):
 
 
 def _merge(edge: Edge, names: dict[str, str]) -> str:
-    numbers = {k: getattr(edge, k) for k in ("strength", "confidence", "p_value") if getattr(edge, k) is not None}
+    numbers = {
+        k: getattr(edge, k)
+        for k in ("strength", "confidence", "orientation_confidence", "p_value")
+        if getattr(edge, k) is not None
+    }
     facts = "".join(f", e.{k} = {float(v)!r}" for k, v in numbers.items())
     return (
         f"MATCH (a:Variable {{name: '{names[edge.source]}'}}), (b:Variable {{name: '{names[edge.target]}'}}) "

@@ -39,7 +39,11 @@ class Graphml(Exporter):
         for v in graph.variables:
             plain.add_node(v.name, service=v.service, metric=v.metric, role=v.role, **({"unit": v.unit} if v.unit else {}))
         for e in graph.edges:
-            numbers = {k: getattr(e, k) for k in ("strength", "confidence", "p_value") if getattr(e, k) is not None}
+            numbers = {
+                k: getattr(e, k)
+                for k in ("strength", "confidence", "orientation_confidence", "p_value")
+                if getattr(e, k) is not None
+            }
             plain.add_edge(
                 e.source,
                 e.target,

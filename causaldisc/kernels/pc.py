@@ -12,7 +12,7 @@ from causaldisc.core.arrays import cells
 from causaldisc.kernels.colliders import AMBIGUOUS, judge_triples
 from causaldisc.kernels.duplicates import Groups
 from causaldisc.kernels.fisher import Fisher, critical_value
-from causaldisc.kernels.moments import dependent, lagged, lagged_rows, near_duplicates, pairwise_correlation, repair
+from causaldisc.kernels.moments import dependent, near_duplicates, pairwise_correlation, repair
 from causaldisc.kernels.orientation import DIRECTED, UNDIRECTED, orient, settle
 from causaldisc.kernels.separation import Tests, never
 from causaldisc.kernels.skeleton import Skeleton, find_skeleton
@@ -71,12 +71,10 @@ class Evidence(NamedTuple):
     dependent: tuple[int, ...] = ()
 
     @classmethod
-    def fisher(cls, values: np.ndarray, environments: np.ndarray, order: np.ndarray, lags: int, alpha: float) -> Evidence:
-        """Weigh float[T, N] of values in int[T] environments, taken in an order, at lags 0 to ``lags - 1``, for Fisher's z."""
-        R, n = pairwise_correlation(
-            lagged(values, environments, lags - 1, order), environments[lagged_rows(environments, lags - 1)], overwrite=True
-        )
-        groups = _alike(R, n, values.shape[1])
+    def fisher(cls, windows: np.ndarray, labels: np.ndarray, lags: int, alpha: float) -> Evidence:
+        """Weigh windows float[T', N * lags] (see ``lagged``) in int[T'] environments for Fisher's z; they are destroyed."""
+        R, n = pairwise_correlation(windows, labels, overwrite=True)
+        groups = _alike(R, n, windows.shape[1] // lags)
         kept = groups.kept_columns(lags)
         small, rows = _block(R, kept), _block(n, kept)
         tests, change = Fisher(small, rows, np.ones(small.shape, dtype=bool), critical_value(alpha)), 0.0
@@ -86,28 +84,24 @@ class Evidence(NamedTuple):
         return cls(R, n, groups, replace(tests, R=small), change, rank, tuple(groups.kept[columns].tolist()))
 
     @classmethod
-    def testwise(cls, values: np.ndarray, environments: np.ndarray, order: np.ndarray, lags: int, alpha: float) -> Evidence:
+    def testwise(cls, windows: np.ndarray, labels: np.ndarray, lags: int, alpha: float) -> Evidence:
         """Weigh the same for Fisher's z on all rows that each test can use."""
         from causaldisc.kernels.deletion import Testwise
 
-        labels = environments[lagged_rows(environments, lags - 1)]
-        tests = Testwise.build(lagged(values, environments, lags - 1, order), labels, alpha)
-        groups = _alike(tests.R, tests.n, values.shape[1])
+        tests = Testwise.build(windows, labels, alpha)
+        groups = _alike(tests.R, tests.n, windows.shape[1] // lags)
         return cls(tests.R, tests.n, groups, tests.of(groups.kept_columns(lags)), 0.0)
 
     @classmethod
-    def tables(
-        cls, values: np.ndarray, environments: np.ndarray, order: np.ndarray, lags: int, alpha: float, likelihood: bool
-    ) -> Evidence:
+    def tables(cls, windows: np.ndarray, labels: np.ndarray, lags: int, alpha: float, likelihood: bool) -> Evidence:
         """Weigh discrete values for χ² tests, or G² with ``likelihood``; Cramér's V takes the place of correlation.
 
         Columns are near-duplicates when each tells the other.
         """
         from causaldisc.kernels.contingency import Contingency
 
-        labels = environments[lagged_rows(environments, lags - 1)]
-        tests = Contingency.build(lagged(values, environments, lags - 1, order), labels, alpha, likelihood)
-        levels, variables = tests.codes.levels, values.shape[1]
+        tests = Contingency.build(windows, labels, alpha, likelihood)
+        levels, variables = tests.codes.levels, windows.shape[1] // lags
         V, n = tests.marginal(variables)[1], tests.n_eff
         np.fill_diagonal(V, 1.0)
         groups = _alike(np.where(levels[:variables, None] == levels, V, 0.0), n, variables)

@@ -76,6 +76,7 @@ def discover(
         certify(graph, constraints),
         _report(data, learned),
         seconds,
+        None if learned.confidence is None else learned.confidence.embed(len(data.names), varying),
     )
 
 

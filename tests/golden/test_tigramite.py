@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from causaldisc.algorithms._bridges.tigramite import assumptions, codes_of, graph_of, run_pcmci
-from causaldisc.algorithms._lagged import sample, searched
+from causaldisc.algorithms._lagged import Windows, searched
 from causaldisc.algorithms._momentary import Search
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.errors import InputError
@@ -58,7 +58,7 @@ def ours(name, values, may, must, environments=None, **parameters):
     plugin = algorithms.build(name, {"max_lag": may.shape[2] - 1, **parameters})
     names, one = [str(k) for k in range(values.shape[1])], np.zeros(len(values), int)
     labels = one if environments is None else environments
-    data = sample(values, labels, 2 * plugin.max_lag, names, plugin.missing, plugin.own_means)
+    data = Windows(values, labels, 2 * plugin.max_lag, plugin.missing, plugin.own_means).sample(names)
     return plugin.find(Search(data, may, must, lambda: False, np.zeros(3, np.int64)))
 
 

@@ -1,0 +1,208 @@
+"""What the searches share that can be made again on resampled rows: confidence, stability selection, abstention, a deadline."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from causaldisc.core.confidence import Confidence
+from causaldisc.core.constraints import Constraints
+from causaldisc.core.discovery import Learned
+from causaldisc.core.graph import DIRECTED
+from causaldisc.core.parameters import parameter
+from causaldisc.core.plugins import Algorithm
+from causaldisc.core.telemetry import Telemetry
+
+logger = logging.getLogger(__name__)
+
+# Resamples made unasked, where they cost no more than so many seconds in all.
+USUAL, CHEAP_SECONDS = 100, 1.0
+# Share of the half-samples in which a stable edge must be found (Meinshausen & Bühlmann 2010 advise .6 to .9).
+STABLE = 0.9
+
+
+class Draft(NamedTuple):
+    """What a search on resampled rows says: int8[N, N, L + 1] cell codes, and float[N, N, L + 1] how strong each edge is."""
+
+    codes: np.ndarray
+    strength: np.ndarray
+
+
+class Study(NamedTuple):
+    """A search that was made on all rows and can be made again on some of them.
+
+    Attributes
+    ----------
+    learned : what it found.
+    again : makes the search on rows of its windows, int[T'] with repetitions, in the order of the input's columns.
+    labels : int[T'], the environment of every window.
+    cost : seconds that one resample takes, roughly, worked out from counts alone so that it is the same everywhere.
+    """
+
+    learned: Learned
+    again: Callable[[np.ndarray], Draft]
+    labels: np.ndarray
+    cost: float
+
+
+@dataclass(frozen=True)
+class Resampled(Algorithm):
+    """A search that is made again on resampled rows, so that every edge comes with probabilities."""
+
+    bootstrap: int | None = parameter(
+        None, "resamples behind the confidence of edges; null = 100 where they cost under a second, else none", low=0
+    )
+    select: str = parameter(
+        "all", "edges to keep: all that the search finds, or those stable over half-samples", choices=("all", "stability")
+    )
+    false_edges: float = parameter(1.0, "expected number of false edges that stability selection may keep", low=0.0)
+    min_confidence: float = parameter(0.0, "edges less probable are left out and listed", low=0.0, high=1.0)
+    deadline_s: float | None = parameter(None, "seconds after which to return the graph so far; null = none", low=0.0)
+
+    @abstractmethod
+    def study(self, telemetry: Telemetry, constraints: Constraints, end: float) -> Study:
+        """Search on all rows, until ``time.monotonic()`` is past the end, and prepare to search again."""
+
+    def discover(self, telemetry: Telemetry, constraints: Constraints, rng: np.random.Generator) -> Learned:
+        """Learn the graph; only its confidence and what is chosen by it depend on ``rng``."""
+        end = time.monotonic() + (math.inf if self.deadline_s is None else self.deadline_s)
+        study = self.study(telemetry, constraints, end)
+        learned = study.learned
+        wanted = 0 if learned.report.get("truncated") else self._wanted(study)
+        if not wanted:
+            return replace(learned, report={**learned.report, "bootstrap": 0})
+        from causaldisc.kernels.resampling import block_length
+
+        block = block_length(telemetry.values, telemetry.environments)
+        report = dict(learned.report)
+        if self.select == "stability":
+            stable, facts = self._stability(study, constraints, wanted, block, rng, end)
+            report |= facts
+            learned = _keep(learned, constraints, stable, report, "unstable_edges")
+        votes = _bootstrap(study, wanted, block, rng, end)
+        report |= {"bootstrap": votes.resamples, "block_length": block}
+        if votes.resamples < wanted:
+            report["truncated"] = True
+        if not votes.resamples:
+            return replace(learned, report=report)
+        confidence = _confidence(votes, constraints, block)
+        learned = replace(learned, graph=confidence.of(learned.graph), confidence=confidence)
+        if self.min_confidence > 0.0:
+            learned = _keep(learned, constraints, confidence.adjacency >= self.min_confidence, report, "abstained_edges")
+        return replace(learned, report=report)
+
+    def _wanted(self, study: Study) -> int:
+        """How many resamples to make: what was asked for, or the usual number where that is cheap or nothing goes without."""
+        if self.bootstrap is not None:
+            return self.bootstrap
+        needed = self.select == "stability" or self.min_confidence > 0.0
+        return USUAL if needed or USUAL * study.cost <= CHEAP_SECONDS else 0
+
+    def _stability(
+        self,
+        study: Study,
+        constraints: Constraints,
+        wanted: int,
+        block: int,
+        rng: np.random.Generator,
+        end: float,
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Return bool[N, N, L + 1] of stable adjacencies, and facts (Meinshausen & Bühlmann 2010; Shah & Samworth 2013).
+
+        The most edges that a half-sample may bring along follow from the expected number of false ones, ``E``: with ``p``
+        pairs in question, ``q = sqrt((2 * STABLE - 1) * p * E)``.
+        """
+        from causaldisc.kernels.resampling import halves
+
+        asked = _pairs(constraints.adjacent)
+        most = math.floor(math.sqrt((2 * STABLE - 1) * asked.sum() * self.false_edges))
+        found, made = np.zeros(asked.shape), 0
+        for _ in range(math.ceil(wanted / 2)):
+            if time.monotonic() > end:
+                break
+            for rows in halves(study.labels, block, rng):
+                found += _strongest(study.again(rows), asked, most)
+                made += 1
+        found[:, :, 0] += found[:, :, 0].T
+        facts = {"half_samples": made, "edges_of_half_sample": most, "expected_false_edges": float(self.false_edges)}
+        return found >= STABLE * max(made, 1), facts
+
+
+class Votes(NamedTuple):
+    """How many resamples had an adjacency (symmetric at lag 0), and how many directed it i → j; float[N, N, L + 1]."""
+
+    adjacent: np.ndarray
+    directed: np.ndarray
+    resamples: int
+
+
+def _bootstrap(study: Study, wanted: int, block: int, rng: np.random.Generator, end: float) -> Votes:
+    """Search on so many resamples, or on as many as there is time for."""
+    from causaldisc.kernels.resampling import draw
+
+    shape = study.learned.scores.shape
+    adjacent, directed, made = np.zeros(shape), np.zeros(shape), 0
+    while made < wanted and time.monotonic() <= end:
+        codes = study.again(draw(study.labels, block, rng)).codes
+        adjacent += _either_way(codes > 0)
+        directed += codes == DIRECTED
+        made += 1
+    logger.debug("%d resamples of %d", made, wanted)
+    return Votes(adjacent, directed, made)
+
+
+def _confidence(votes: Votes, constraints: Constraints, block: int) -> Confidence:
+    """Turn votes into probabilities."""
+    frequency = votes.adjacent / votes.resamples
+    directed = np.divide(votes.directed, votes.adjacent, out=np.zeros_like(frequency), where=votes.adjacent > 0)
+    directed[:, :, 1:] = 1.0
+    outside = ~constraints.adjacent
+    frequency[outside] = directed[outside] = np.nan
+    return Confidence(frequency, directed, frequency, directed, votes.resamples, block, "none")
+
+
+def _strongest(draft: Draft, asked: np.ndarray, most: int) -> np.ndarray:
+    """Mark the ``most`` strongest adjacencies of a draft among those asked for, each once; bool[N, N, L + 1]."""
+    there = _either_way(draft.codes > 0) & asked
+    strength = np.abs(draft.strength)
+    strength[:, :, 0] = np.fmax(strength[:, :, 0], strength[:, :, 0].T)
+    weight = np.where(there, np.nan_to_num(strength), -1.0).ravel()
+    first = np.argsort(-weight, kind="stable")[:most]
+    marked = np.zeros(weight.shape, dtype=bool)
+    marked[first] = weight[first] >= 0.0
+    return marked.reshape(there.shape)
+
+
+def _pairs(adjacent: np.ndarray) -> np.ndarray:
+    """The pairs in question, those of lag 0 once and no variable beside itself."""
+    asked = np.array(adjacent)
+    asked[:, :, 0] = np.triu(asked[:, :, 0], 1)
+    return asked
+
+
+def _either_way(edges: np.ndarray) -> np.ndarray:
+    """Make bool[N, N, L + 1] symmetric at lag 0."""
+    both = np.array(edges)
+    both[:, :, 0] |= edges[:, :, 0].T
+    return both
+
+
+def _keep(learned: Learned, constraints: Constraints, kept: np.ndarray, report: dict[str, Any], key: str) -> Learned:
+    """Leave out edges that are not kept, but for required ones, and list them under a key of the report."""
+    index, edges, gone = learned.graph.index, [], []
+    for edge in learned.graph.edges:
+        i, j, lag = index[edge.source], index[edge.target], edge.lag
+        needed = any((i, j) == (a, b) and low <= lag <= high for a, b, (low, high) in constraints.required)
+        if needed or kept[i, j, lag] or (lag == 0 and kept[j, i, 0]):
+            edges.append(edge)
+        else:
+            gone.append(f"{edge.source} - {edge.target}" if edge.lag == 0 else f"{edge.source} -> {edge.target} at lag {lag}")
+    report[key] = gone
+    return replace(learned, graph=learned.graph.replace(edges=edges))
