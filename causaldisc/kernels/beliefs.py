@@ -19,6 +19,7 @@ So λ = 0 leaves the plain bar as it is, to the last bit; the bar falls with λ,
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -93,6 +94,17 @@ def square_at(log_p: np.ndarray | float) -> np.ndarray:
     return np.maximum(-ndtri_exp(np.asarray(log_p, dtype=float) - math.log(2.0)), 0.0) ** 2
 
 
+def bonus(price: float, logits: np.ndarray, rows: float) -> np.ndarray:
+    """Return what beliefs add to the score of an edge, where an edge has to gain ``price`` in log-likelihood to stay.
+
+    A gain in log-likelihood of a linear-Gaussian model is z² / 2, so the bar that the price sets is twice it.
+
+    >>> bonus(3.0, np.array([0.0, 2.2, -2.2]), 400).round(2).tolist()
+    [0.0, 1.28, -1.79]
+    """
+    return np.where(logits == 0, 0.0, price - 0.5 * bars(2.0 * price, logits, rows))
+
+
 def adjacency(logits: np.ndarray, allowed: np.ndarray) -> np.ndarray:
     """Return float[N, N, L + 1], what beliefs about arrows say of adjacencies: the same in both cells at lag 0.
 
@@ -125,3 +137,37 @@ def coarse(rows: np.ndarray) -> np.ndarray:
     rows = np.asarray(rows, dtype=float)
     digits = np.power(10.0, np.floor(np.log10(np.maximum(rows, 1.0))) - 1.0)
     return np.round(rows / digits) * digits
+
+
+def critical_values(
+    log_p: Callable[[np.ndarray], np.ndarray], plain: float, logits: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    """Return the largest statistic of independence of each pair, for tests whose statistic is on a scale of its own.
+
+    Parameters
+    ----------
+    log_p : natural logarithm of the p values of statistics, falling.
+    plain : the largest statistic of independence without beliefs; pairs of which nothing is believed keep it as it is.
+    logits, rows : of one shape: log-odds of the beliefs, and the rows behind each pair.
+
+    >>> critical_values(lambda z: log_p_of(z**2), 2.5758, np.array([0.0, 2.2, -2.2]), np.full(3, 200.0)).round(2).tolist()
+    [2.58, 1.83, 3.2]
+    """
+    critical, said = np.full(logits.shape, float(plain)), np.nonzero(logits)
+    if len(said[0]) and np.isfinite(plain):
+        kinds, place = np.unique(np.stack([logits[said], coarse(rows[said])]), axis=1, return_inverse=True)
+        moved = bars(square_at(log_p(np.array([plain]))[0]), *kinds)
+        critical[said] = _inverse(log_p, log_p_of(moved))[place.ravel()]
+    return critical
+
+
+def _inverse(log_p: Callable[[np.ndarray], np.ndarray], wanted: np.ndarray) -> np.ndarray:
+    """Return the statistics >= 0 whose ``log_p`` is ``wanted``, by halving an interval."""
+    low, high = np.zeros(len(wanted)), np.ones(len(wanted))
+    for _ in range(60):
+        high = np.where(log_p(high) > wanted, 2.0 * high, high)
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        above = log_p(middle) > wanted
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return np.where(wanted >= 0.0, 0.0, high)

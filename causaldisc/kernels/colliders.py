@@ -44,6 +44,7 @@ def judge_triples(
     max_size: int,
     rule: str = "majority",
     expired: Callable[[], bool] = never,
+    critical: np.ndarray | None = None,
 ) -> Triples:
     """Judge every unshielded triple (x, z, y) by how many of all separating sets of x and y hold z.
 
@@ -57,6 +58,7 @@ def judge_triples(
     open_ : bool[N, N], adjacencies at lag 0 whose direction is not settled.
     max_size : largest separating set to try.
     expired : asked now and then whether to stop; triples not reached are ambiguous.
+    critical : float[N, M], the largest statistic of independence of each pair; None = that of the tests for all.
 
     >>> from causaldisc.kernels.fisher import Fisher
     >>> R = np.array([[1.0, 0.8, 0.0], [0.8, 1.0, 0.5], [0.0, 0.5, 1.0]])
@@ -79,7 +81,8 @@ def judge_triples(
     for begin in range(0, len(ends), _CHUNK):
         some = ends[begin : begin + _CHUNK]
         before = np.zeros(len(some)), np.zeros(len(some))  # what the smallest statistic is plays no part here
-        verdicts = separate(tests, neighbours, some, (0, max_size), False, before, expired)
+        bars = None if critical is None else critical[some[:, 0], some[:, 1]]
+        verdicts = separate(tests, neighbours, some, (0, max_size), False, before, expired, bars)
         made, complete = made + verdicts.tests, complete and verdicts.complete
         kernels[1](flat, starts, offsets, place, some, verdicts.found, verdicts.holding, RULES[rule], kinds)
     return Triples(flat, starts, kinds, offsets, made, complete)

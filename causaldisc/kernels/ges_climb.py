@@ -35,7 +35,7 @@ class Climber:
     ----------
     marks, dag : uint8[M, M], the completed graph and a DAG of its class.
     near, degree, order : its neighbour lists, and the nodes of the DAG, children first.
-    local : float[N], scores of the nodes in the DAG.
+    local : float[N], scores of the nodes in the DAG, with the bonus of their edges.
     steps : moves made of each kind.
     truncated : whether time ran out.
     """
@@ -176,6 +176,8 @@ class Climber:
 
     def _rescore(self, dag: np.ndarray, nodes: np.ndarray, local: np.ndarray) -> None:
         local_scores(self.task.matrix, self.task.n, self.task.price, dag, nodes, local)
+        if self.task.bonus.any():
+            local[nodes] += (self.task.bonus * dag)[:, nodes].sum(axis=0)
 
     def _stale(self, kind: int) -> np.ndarray:
         """Return the nodes y whose gains the last move may have changed."""

@@ -35,6 +35,8 @@ class Task(NamedTuple):
     ----------
     matrix : float[M, M], correlations or covariances.
     knowledge : uint8[M, M], ``[i, j]`` = i → j is impossible (0), ``POSSIBLE``, or ``REQUIRED``.
+    bonus : float[M, M], what an edge between two nodes is worth besides what it explains, whichever way it points: the weight
+        of beliefs. Symmetric among nodes that may have parents.
     n, price : number of rows, and what one parent costs.
     cap : most parents that an insertion or turn may give a node.
     informed : whether the knowledge leaves some pair one direction only.
@@ -42,6 +44,7 @@ class Task(NamedTuple):
 
     matrix: np.ndarray
     knowledge: np.ndarray
+    bonus: np.ndarray
     n: float
     price: float
     cap: int
@@ -62,7 +65,7 @@ def scan(kind: int, ys: np.ndarray, xs: np.ndarray, task: tuple, graph: tuple, g
     gains : float[N, M], ``[y, x]`` for the edge between x and y.
     best : int64[M + 1], the size of the C of the last pair, then its members.
     """
-    matrix, knowledge, n, price, cap, informed = task
+    matrix, knowledge, bonus, n, price, cap, informed = task
     marks, near, degree = graph
     total = degree.shape[0]
     inside, base, other = np.empty(total, np.int64), np.empty(total, np.int64), np.empty(total, np.int64)
@@ -85,7 +88,7 @@ def scan(kind: int, ys: np.ndarray, xs: np.ndarray, task: tuple, graph: tuple, g
             for x in range(first, last):
                 if not closed or not _fits(kind, x, y, parents < cap, above, size, m, knowledge, marks, base, pool, inside):
                     continue
-                gain = 0.0
+                gain = bonus[x, y] if kind == INSERT else -bonus[x, y] if kind == DELETE else 0.0
                 if kind != DELETE:
                     if fresh:
                         mine[parents] = regress(y, matrix, base, parents, triangle, mine)

@@ -23,7 +23,7 @@ class Found(NamedTuple):
     dag : bool[M, M], a DAG of its class.
     local : float[N], the BIC of each node in that DAG; their sum is the same in all of the class.
     gains : float[3, M, N], what inserting i → j, deleting it, or turning j → i would still gain at best, paths not looked
-        at; -inf where there is no such move.
+        at, with the bonus of an edge; -inf where there is no such move.
     steps : moves made of each kind.
     truncated : whether time ran out.
     """
@@ -46,6 +46,7 @@ def search(
     targets: int | None = None,
     cap: int | None = None,
     seconds: float = math.inf,
+    bonus: np.ndarray | None = None,
 ) -> Found:
     """Search for the MPDAG of highest BIC (Chickering 2002; turning phase of Hauser & Bühlmann 2012).
 
@@ -59,6 +60,8 @@ def search(
     targets : N; the first N nodes may have parents, the others are given (lagged copies). Default: all.
     cap : most parents that a move may give a node.
     seconds : time limit.
+    bonus : float[M, M], what an edge between two nodes is worth besides what it explains; symmetric among the targets, so that
+        all of an equivalence class score the same.
 
     >>> R = np.array([[1.0, 0.0, 0.6], [0.0, 1.0, 0.6], [0.6, 0.6, 1.0]])
     >>> search(R, 1000).marks.astype(int).tolist()
@@ -66,7 +69,7 @@ def search(
     """
     m = len(matrix)
     targets = m if targets is None else targets
-    task = task_of(matrix, n, penalty, knowledge_of(m, targets, may, required), targets, cap)
+    task = task_of(matrix, n, penalty, knowledge_of(m, targets, may, required), targets, cap, bonus)
     end = time.monotonic() + seconds
     best = Climber(task, targets, task.knowledge == REQUIRED)
     best.ascend(end)
@@ -76,8 +79,8 @@ def search(
             best = other
     gains = np.stack([best.survey(kind).T for kind in (INSERT, DELETE, TURN)])
     inserted, deleted, turned = best.steps
-    late = time.monotonic() >= end
-    return Found(best.marks.astype(bool), best.dag.astype(bool), best.local, gains, (inserted, deleted, turned), late)
+    late, local = time.monotonic() >= end, best.local - (task.bonus * best.dag)[:, :targets].sum(axis=0)
+    return Found(best.marks.astype(bool), best.dag.astype(bool), local, gains, (inserted, deleted, turned), late)
 
 
 def _from_ignorance(task: Task, targets: int, end: float) -> Climber | None:
@@ -101,12 +104,21 @@ def _from_ignorance(task: Task, targets: int, end: float) -> Climber | None:
     return second
 
 
-def task_of(matrix: np.ndarray, n: float, penalty: float, knowledge: np.ndarray, targets: int, cap: int | None = None) -> Task:
+def task_of(
+    matrix: np.ndarray,
+    n: float,
+    penalty: float,
+    knowledge: np.ndarray,
+    targets: int,
+    cap: int | None = None,
+    bonus: np.ndarray | None = None,
+) -> Task:
     """Return the task of a search; see :func:`search` and :func:`knowledge_of`."""
     drawn = knowledge[:targets, :targets] > 0
     informed = bool((drawn != drawn.T).any())
     most = len(knowledge) if cap is None else cap
-    return Task(np.array(matrix, dtype=float, order="C"), knowledge, float(n), price_of(penalty, n), most, informed)
+    worth = np.zeros(knowledge.shape) if bonus is None else np.array(bonus, dtype=float, order="C")
+    return Task(np.array(matrix, dtype=float, order="C"), knowledge, worth, float(n), price_of(penalty, n), most, informed)
 
 
 def knowledge_of(m: int, targets: int, may: np.ndarray | None, required: np.ndarray | None) -> np.ndarray:

@@ -9,6 +9,7 @@ import importlib
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -24,7 +25,7 @@ class Tests(Protocol):
     Attributes
     ----------
     cause : bool[M, M], whether the column of the row may be a cause of the other; True everywhere without a prior.
-    critical : a pair is dependent where its statistic is larger.
+    critical : a pair is dependent where its statistic is larger; a field that :func:`dataclasses.replace` can change.
     cost : how many tests on a correlation matrix take as long as one of these, roughly.
     """
 
@@ -137,6 +138,7 @@ def separate(
     first: bool,
     before: tuple[np.ndarray, np.ndarray],
     expired: Callable[[], bool] = never,
+    critical: np.ndarray | None = None,
 ) -> Verdicts:
     """Test pairs given all subsets, of some sizes, of the neighbours of either end.
 
@@ -152,7 +154,10 @@ def separate(
     first : stop at the first separating set of a pair.
     before : statistic and strength, float[K] each, of the tests made of the pairs before.
     expired : asked now and then whether to stop; pairs not reached have no separating set.
+    critical : float[K], the largest statistic of independence of each pair; None = that of the tests.
     """
+    if critical is not None and (critical != tests.critical).any():
+        return _apart(tests, neighbours, pairs, sizes, first, before, expired, critical)
     found = np.zeros(len(pairs), np.int64)
     holding = np.zeros((0 if first else len(pairs), len(tests.cause)), np.int32)
     best = np.stack(before, axis=1)
@@ -166,6 +171,33 @@ def separate(
     made = [result for result in done if result is not None]
     enough = any(deep for _, deep in made)
     return Verdicts(found, holding, best[:, 0], best[:, 1], sum(n for n, _ in made), enough, len(made) == len(done))
+
+
+def _apart(
+    tests: Tests,
+    neighbours: Neighbours,
+    pairs: np.ndarray,
+    sizes: tuple[int, int],
+    first: bool,
+    before: tuple[np.ndarray, np.ndarray],
+    expired: Callable[[], bool],
+    critical: np.ndarray,
+) -> Verdicts:
+    """Test the pairs of each critical value by themselves, with the same tests at that value."""
+    kind: Any = tests
+    total = separate(tests, neighbours, pairs[:0], sizes, first, (before[0][:0], before[1][:0]))
+    arrays = [np.zeros((len(pairs), *part.shape[1:]), part.dtype) for part in total[:4]]
+    for value in np.unique(critical):
+        mine = np.flatnonzero(critical == value)
+        own = (before[0][mine], before[1][mine])
+        part = separate(replace(kind, critical=float(value)), neighbours, pairs[mine], sizes, first, own, expired)
+        for array, new in zip(arrays, part[:4], strict=True):
+            if len(new):
+                array[mine] = new
+        done = total.tests + part.tests, total.enough or part.enough, total.complete and part.complete
+        total = total._replace(tests=done[0], enough=done[1], complete=done[2])
+    arrays[1] = arrays[1][:0] if first else arrays[1]
+    return Verdicts(*arrays, total.tests, total.enough, total.complete)
 
 
 def _share_out(work: Callable[[slice], tuple[int, bool] | None], parts: list[slice]) -> list[tuple[int, bool] | None]:

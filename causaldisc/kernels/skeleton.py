@@ -39,6 +39,7 @@ def find_skeleton(
     required: np.ndarray,
     max_conditions: int | None = None,
     expired: Callable[[], bool] = never,
+    critical: np.ndarray | None = None,
 ) -> Skeleton:
     """Find the skeleton level by level; neighbours are those at the beginning of a level, so order plays no part.
 
@@ -48,6 +49,7 @@ def find_skeleton(
     required : bool[N, M], pairs that stay whatever the tests say.
     max_conditions : largest conditioning set; None = as large as neighbourhoods get.
     expired : asked now and then whether to stop with the skeleton so far.
+    critical : float[N, M], the largest statistic of independence of each pair; None = that of the tests for all.
 
     >>> from causaldisc.kernels.fisher import Fisher
     >>> R = np.array([[1.0, 0.8, 0.64], [0.8, 1.0, 0.8], [0.64, 0.8, 1.0]])
@@ -57,15 +59,17 @@ def find_skeleton(
     """
     variables = len(candidates)
     statistic, strength, known = tests.marginal(variables)
+    bars = np.broadcast_to(tests.critical, candidates.shape) if critical is None else critical
     once = candidates & np.triu(np.ones(candidates.shape, dtype=bool))
-    pairs = np.stack(cells(once & (required | (statistic > tests.critical))), axis=1)
+    pairs = np.stack(cells(once & (required | (statistic > bars))), axis=1)
     stay = required[*pairs.T]
     made, complete = [int(np.count_nonzero(once & known))], True
     while complete and (max_conditions is None or len(made) <= max_conditions):
         level, open_ = len(made), pairs[~stay]
         j, c = open_.T
         neighbours = Neighbours.of(pairs, variables)
-        found = separate(tests, neighbours, open_, (level, level), True, (statistic[j, c], strength[j, c]), expired)
+        before = statistic[j, c], strength[j, c]
+        found = separate(tests, neighbours, open_, (level, level), True, before, expired, bars[j, c])
         complete = found.complete
         if complete and not found.enough:
             break
