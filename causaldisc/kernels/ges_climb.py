@@ -41,7 +41,7 @@ class Climber:
     """
 
     def __init__(self, task: Task, targets: int, dag: np.ndarray) -> None:
-        m = len(task.matrix)
+        m = len(task.knowledge)
         self.task, self.given, self.targets = task, tuple(task), targets
         self.steps, self.truncated = [0, 0, 0], False
         # Gains of rounding alone grow with the number of rows.
