@@ -97,7 +97,7 @@ class Momentary(Resampled):
         def again(rows: np.ndarray) -> Draft:
             new = self.find(begin(windows.sample(names, rows), np.inf, search.must))
             codes, _, _ = obey(new.codes, local.allowed, search.must, new.log_p)
-            return Draft(reordered(codes, back), reordered(-new.log_p, back))
+            return Draft(reordered(codes, back), reordered(new.log_p / -np.log(10.0), back))
 
         report = {**search.sample.report(), **found.report, **_account(search)}
         arrays = {name: reordered(getattr(found, name), back) for name in ("codes", "strength", "log_p", "adjusted")}

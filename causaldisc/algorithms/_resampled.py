@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from causaldisc.algorithms._beliefs import weighed
 from causaldisc.core.confidence import Confidence
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.discovery import Learned
-from causaldisc.core.graph import DIRECTED
+from causaldisc.core.graph import DIRECTED, CausalGraph
 from causaldisc.core.parameters import parameter
 from causaldisc.core.plugins import Algorithm
 from causaldisc.core.telemetry import Telemetry
@@ -29,7 +30,10 @@ STABLE = 0.9
 
 
 class Draft(NamedTuple):
-    """What a search on resampled rows says: int8[N, N, L + 1] cell codes, and float[N, N, L + 1] how strong each edge is."""
+    """What a search on resampled rows says: int8[N, N, L + 1] cell codes, and how strong each edge is.
+
+    ``strength`` float[N, N, L + 1] is -log10 p of the weakest test, or what a score loses without the edge.
+    """
 
     codes: np.ndarray
     strength: np.ndarray
@@ -75,6 +79,12 @@ class Resampled(Algorithm):
         end = time.monotonic() + (math.inf if self.deadline_s is None else self.deadline_s)
         study = self.study(telemetry, constraints, end)
         learned = study.learned
+        if constraints.beliefs:
+
+            def without(limits: Constraints) -> CausalGraph:
+                return self.study(telemetry, limits, end).learned.graph
+
+            learned = weighed(learned, constraints, without, study.cost, end)
         wanted = 0 if learned.report.get("truncated") else self._wanted(study)
         if not wanted:
             return replace(learned, report={**learned.report, "bootstrap": 0})
@@ -136,10 +146,18 @@ class Resampled(Algorithm):
 
 
 class Votes(NamedTuple):
-    """How many resamples had an adjacency (symmetric at lag 0), and how many directed it i → j; float[N, N, L + 1]."""
+    """What resamples say, float[N, N, L + 1] each.
+
+    Attributes
+    ----------
+    adjacent, directed : how many had an adjacency (symmetric at lag 0), and how many directed it i → j.
+    strength : its mean strength over all of them, symmetric at lag 0.
+    resamples : how many there were.
+    """
 
     adjacent: np.ndarray
     directed: np.ndarray
+    strength: np.ndarray
     resamples: int
 
 
@@ -148,14 +166,16 @@ def _bootstrap(study: Study, wanted: int, block: int, rng: np.random.Generator, 
     from causaldisc.kernels.resampling import draw
 
     shape = study.learned.scores.shape
-    adjacent, directed, made = np.zeros(shape), np.zeros(shape), 0
+    (adjacent, directed, strength), made = np.zeros((3, *shape)), 0
     while made < wanted and time.monotonic() <= end:
-        codes = study.again(draw(study.labels, block, rng)).codes
-        adjacent += _either_way(codes > 0)
-        directed += codes == DIRECTED
+        draft = study.again(draw(study.labels, block, rng))
+        adjacent += _either_way(draft.codes > 0)
+        directed += draft.codes == DIRECTED
+        strength += draft.strength
         made += 1
     logger.debug("%d resamples of %d", made, wanted)
-    return Votes(adjacent, directed, made)
+    strength[:, :, 0] = np.fmax(strength[:, :, 0], strength[:, :, 0].T)
+    return Votes(adjacent, directed, strength / max(made, 1), made)
 
 
 def _confidence(votes: Votes, constraints: Constraints, block: int) -> Confidence:
@@ -171,12 +191,12 @@ def _confidence(votes: Votes, constraints: Constraints, block: int) -> Confidenc
 def _strongest(draft: Draft, asked: np.ndarray, most: int) -> np.ndarray:
     """Mark the ``most`` strongest adjacencies of a draft among those asked for, each once; bool[N, N, L + 1]."""
     there = _either_way(draft.codes > 0) & asked
-    strength = np.abs(draft.strength)
+    strength = np.array(draft.strength)
     strength[:, :, 0] = np.fmax(strength[:, :, 0], strength[:, :, 0].T)
-    weight = np.where(there, np.nan_to_num(strength), -1.0).ravel()
+    weight = np.where(there, np.nan_to_num(strength), -np.inf).ravel()
     first = np.argsort(-weight, kind="stable")[:most]
     marked = np.zeros(weight.shape, dtype=bool)
-    marked[first] = weight[first] >= 0.0
+    marked[first] = weight[first] > -np.inf
     return marked.reshape(there.shape)
 
 

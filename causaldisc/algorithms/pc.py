@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from causaldisc.algorithms._beliefs import tested, with_beliefs
 from causaldisc.algorithms._resampled import Draft, Resampled, Study
 from causaldisc.core.arrays import cells
 from causaldisc.core.constraints import Constraints
@@ -70,6 +71,7 @@ class PC(Resampled):
         choices=("majority", "conservative"),
         search=True,
     )
+    uses_beliefs: ClassVar[bool] = True
     name: ClassVar[str] = "pc"
     summary: ClassVar[str] = "PC-stable, Fisher z or tables, majority rule, with lags"
 
@@ -95,11 +97,12 @@ class PC(Resampled):
         def find(rows: np.ndarray | None, late: Callable[[], bool] = never) -> tuple[Evidence, Findings]:
             some, of = (np.array(windows), labels) if rows is None else (windows[rows], labels[rows])
             evidence = self._weigh(test, some, of)
-            return evidence, learn(evidence, local.allowed, local.pin, self.max_conditions, self.colliders, late)
+            believe = local.belief_logits if local.beliefs else None
+            return evidence, learn(evidence, local.allowed, local.pin, self.max_conditions, self.colliders, late, believe)
 
         def again(rows: np.ndarray) -> Draft:
-            _, found = find(rows)
-            return Draft(reordered(found.codes, back), reordered(found.strength, back))
+            evidence, found = find(rows)
+            return Draft(reordered(found.codes, back), reordered(_minus_log10_p(evidence.tests, found.statistic), back))
 
         evidence, found = find(None, never if end == np.inf else lambda: time.monotonic() > end)
         log_p = _minus_log10_p(evidence.tests, found.statistic)
@@ -110,17 +113,32 @@ class PC(Resampled):
         graph = CausalGraph.from_codes(
             telemetry.variables,
             codes,
-            kind="mpdag" if self.kind == "cpdag" and constraints.prior.clause_kinds else self.kind,
+            kind="mpdag" if self.kind == "cpdag" and (constraints.prior.clause_kinds or found.turned.any()) else self.kind,
             strength=strength,
             p_value=np.power(10.0, -log_p, out=np.zeros_like(log_p), where=codes > 0),
-            evidence=_evidence(required, settled),
+            evidence=with_beliefs(_evidence(required, settled), reordered(found.owed, back), reordered(found.turned, back)),
         )
         names = [telemetry.names[k] for k in order]
         np.copyto(scores, np.nan, where=~constraints.allowed)
         report = {"test": test} | _report(found, evidence, names, local.allowed)
+        if constraints.beliefs:
+            report["beliefs"] = self._tested(constraints, evidence, found, log_p, back)
         tests = (sum(found.tests) + found.orientation_tests) * evidence.tests.cost
         cost = _RUN_SECONDS + _TEST_SECONDS * tests + _CELL_SECONDS * windows.size * windows.shape[1]
         return Study(Learned(graph, scores, report), again, labels, cost)
+
+    def _tested(
+        self, constraints: Constraints, evidence: Evidence, found: Findings, log_p: np.ndarray, back: np.ndarray
+    ) -> list[dict[str, Any]]:
+        """Tell what the tests, by -log10 of their p values, say of every belief."""
+        from causaldisc.kernels.beliefs import square_at
+        from causaldisc.kernels.moments import reordered
+
+        n, lags = log_p.shape[1:]
+        rows = evidence.n[:n].reshape(n, lags, n).transpose(2, 0, 1)
+        plain = float(square_at(evidence.tests.log_p(np.array([evidence.tests.critical]))[0]))
+        square = square_at(-np.log(10.0) * log_p)
+        return tested(constraints, square, plain, reordered(found.logits, back), reordered(rows, back))
 
     def _test(self, telemetry: Telemetry) -> str:
         """Return the name of the test."""
