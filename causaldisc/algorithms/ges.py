@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from causaldisc.algorithms._beliefs import tested, with_beliefs
 from causaldisc.algorithms._resampled import Draft, Resampled, Study
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.discovery import Learned
@@ -52,6 +53,7 @@ class GES(Resampled):
     penalty: float = parameter(1.0, "factor on the penalty of BIC; larger = fewer edges", low=0.0, search=(0.25, 8.0, "log"))
     max_lag: int = parameter(0, "largest lag, in steps", low=0)
     max_parents: int | None = parameter(None, "most parents that a step may give a variable; null = a fifth of the rows", low=0)
+    uses_beliefs: ClassVar[bool] = True
     name: ClassVar[str] = "ges"
     summary: ClassVar[str] = "greedy equivalence search, BIC, with lags"
 
@@ -74,11 +76,12 @@ class GES(Resampled):
         _refuse_too_few(labels, telemetry.environments, self.max_lag)
         windows = lagged(telemetry.values, telemetry.environments, self.max_lag, order)
 
-        def find(rows: np.ndarray | None = None, until: float = math.inf) -> tuple[_Evidence, np.ndarray, Found]:
+        def find(rows: np.ndarray | None = None, until: float = math.inf) -> tuple[_Evidence, np.ndarray, _Weights | None, Found]:
             some, of = (windows, labels) if rows is None else (windows[rows], labels[rows])
             evidence = _evidence(some, of, local)
             required = local.pin(_by_lag(np.abs(evidence.R[:, :n])))
             most = int(evidence.rows) // _ROWS_PER_PARENT
+            weights = _Weights.of(local, evidence, price_of(self.penalty, evidence.rows))
             found = search(
                 evidence.R,
                 evidence.rows,
@@ -88,28 +91,36 @@ class GES(Resampled):
                 targets=n,
                 cap=most if self.max_parents is None else min(most, self.max_parents),
                 seconds=until - time.monotonic(),
+                bonus=None if weights is None else weights.wide,
+                directions=None if weights is None else weights.directions,
             )
-            return evidence, required, found
+            return evidence, required, weights, found
 
         def again(rows: np.ndarray) -> Draft:
-            evidence, required, found = find(rows)
+            evidence, required, _, found = find(rows)
             codes = _codes(found, required | local.allowed)
             return Draft(reordered(codes, back), reordered(_scores(found, required, price_of(self.penalty, evidence.rows)), back))
 
-        evidence, required, found = find(None, end)
-        codes = _codes(found, required | local.allowed)
-        scores = _rate_alike(_scores(found, required, price_of(self.penalty, evidence.rows)), evidence.twins)
+        evidence, required, weights, found = find(None, end)
+        codes, price = _codes(found, required | local.allowed), price_of(self.penalty, evidence.rows)
+        scores = _rate_alike(_scores(found, required, price), evidence.twins)
         strength = _by_lag(partial_correlations(evidence.R, found.dag[:, :n]))
         strength[:, :, 0] = np.where(np.isnan(strength[:, :, 0]), strength[:, :, 0].T, strength[:, :, 0])
-        codes, scores, strength, required = (reordered(a, back) for a in (codes, scores, strength, required))
+        owed, turned = np.zeros(codes.shape, bool) if weights is None else weights.owed(found), found.turned[:n, :n]
+        codes, scores, strength, required, owed, turned = (
+            reordered(a, back) for a in (codes, scores, strength, required, owed, turned)
+        )
         graph = CausalGraph.from_codes(
             telemetry.variables,
             codes,
-            kind="mpdag" if self.kind == "cpdag" and constraints.prior.clause_kinds else self.kind,
+            kind="mpdag" if self.kind == "cpdag" and (constraints.prior.clause_kinds or turned.any()) else self.kind,
             strength=strength,
-            evidence=_origins(codes, required, constraints.allowed),
+            evidence=with_beliefs(_origins(codes, required, constraints.allowed), owed, turned),
         )
         report = _report(found, evidence, [telemetry.names[k] for k in order])
+        if weights is not None:
+            square, logits = reordered(weights.tested(found, price), back), reordered(weights.logits, back)
+            report["beliefs"] = tested(constraints, square, 2.0 * price, logits, evidence.rows)
         cost = _RUN_SECONDS + _STEP_SECONDS * sum(found.steps) * n + _CELL_SECONDS * windows.size * windows.shape[1]
         return Study(Learned(graph, np.where(constraints.allowed, scores, np.nan), report), again, labels, cost)
 
@@ -174,10 +185,61 @@ def _possible(constraints: Constraints, evidence: _Evidence) -> np.ndarray:
     return may & evidence.known[:m, :m]
 
 
+class _Weights(NamedTuple):
+    """What beliefs weigh: float[N, N, L + 1] log-odds and bonus of adjacencies, float[M, M] log-odds of directions at lag 0."""
+
+    logits: np.ndarray
+    bonus: np.ndarray
+    directions: np.ndarray
+
+    @classmethod
+    def of(cls, constraints: Constraints, evidence: _Evidence, price: float) -> _Weights | None:
+        """Weigh beliefs; what they say of near-duplicates goes to the one that is searched. None without any."""
+        from causaldisc.kernels.beliefs import adjacency, bonus
+
+        if not constraints.beliefs:
+            return None
+        n, directions = len(constraints.allowed), np.zeros(evidence.R.shape)
+        said = constraints.belief_logits(_by_lag(np.abs(evidence.R[:, :n])))
+        for group in evidence.twins:
+            said[group[0]] = _loudest(said[group])
+            said[:, group[0]] = _loudest(said[:, group].swapaxes(0, 1))
+        logits = adjacency(said, constraints.allowed)
+        directions[:n, :n] = said[:, :, 0] - said[:, :, 0].T
+        return cls(logits, bonus(price, logits, evidence.rows), directions)
+
+    @property
+    def wide(self) -> np.ndarray:
+        """float[M, M], the bonus over lagged columns."""
+        return _square(self.bonus)
+
+    def owed(self, found: Found) -> np.ndarray:
+        """bool[N, N, L + 1], the edges that gain nothing without their bonus; symmetric at lag 0."""
+        n = len(self.logits)
+        loss = -_by_lag(found.gains[1]) - self.bonus
+        owed = _by_lag(found.marks[:, :n]) & (self.logits > 0) & (loss <= 0)
+        owed[:, :, 0] |= owed[:, :, 0].T
+        return owed
+
+    def tested(self, found: Found, price: float) -> np.ndarray:
+        """float[N, N, L + 1], squared statistics: twice the log-likelihood that an edge gains, or would gain at best."""
+        there = _by_lag(found.marks[:, : len(self.logits)])
+        gain = np.where(there, -_by_lag(found.gains[1]), _by_lag(found.gains[0])) - self.bonus
+        square = np.where(np.isfinite(gain), np.maximum(2.0 * (gain + price), 0.0), 0.0)
+        square[:, :, 0] = np.maximum(square[:, :, 0], square[:, :, 0].T)
+        return square
+
+
+def _loudest(said: np.ndarray) -> np.ndarray:
+    """The strongest word for something along the first axis, or else the strongest against it."""
+    for_ = said.max(axis=0)
+    return np.where(for_ > 0, for_, said.min(axis=0))
+
+
 def _square(cells: np.ndarray) -> np.ndarray:
-    """bool[M, M] over lagged columns of bool[N, N, L + 1]; nothing points into the past."""
+    """[M, M] over lagged columns of [N, N, L + 1]; nothing points into the past."""
     n, _, depth = cells.shape
-    wide = np.zeros((n * depth, n * depth), dtype=bool)
+    wide = np.zeros((n * depth, n * depth), dtype=cells.dtype)
     wide[:, :n] = cells.transpose(2, 0, 1).reshape(n * depth, n)
     return wide
 

@@ -168,6 +168,18 @@ def state_of(belief: Belief, codes: np.ndarray) -> list[str]:
     return found.tolist()
 
 
+def summary_of(belief: Belief, codes: np.ndarray) -> str:
+    """Say in a word how a graph has the edge of a belief, or of how many of its pairs.
+
+    >>> prior = ExpertPrior(beliefs=[{"source": "a", "target": "*", "probability": 0.8}])
+    >>> read = beliefs_of(prior, [*map(Variable.of, "abc")], 0)
+    >>> summary_of(read[0], np.array([[0, 1, 0], [0, 0, 0], [0, 0, 0]])[:, :, None])
+    '1 of 2 directed'
+    """
+    states = state_of(belief, codes)
+    return states[0] if len(states) == 1 else f"{states.count('directed')} of {len(states)} directed"
+
+
 def verdict(belief: Belief, codes: np.ndarray, allowed: np.ndarray, told: Mapping[str, Any]) -> tuple[str, str]:
     """Return what became of a belief, ``kept`` or ``overridden``, and why, in plain words.
 
@@ -194,7 +206,7 @@ def verdict(belief: Belief, codes: np.ndarray, allowed: np.ndarray, told: Mappin
     why = {
         "undirected": "the edge is there, but this direction fits no graph that the data allow",
         "conflict": "the edge is there, but the data contradict each other about its direction",
-        "reversed": f"the data direct it the other way{_test(told)}",
+        "reversed": "the data direct it the other way",
         "absent": f"the data do not show it{_test(told)}",
     }
     return "overridden", why[states[0]]
@@ -207,7 +219,8 @@ def _test(told: Mapping[str, Any]) -> str:
 
 def _credit(told: Mapping[str, Any]) -> str:
     """Whether it was the belief that did it, where the search was run without it."""
-    with_it, without = told.get("in_graph"), told.get("in_graph_without")
+    without = told.get("edge_without")
     if without is None:
         return ""
-    return "the data alone say the same" if with_it == without else "the data alone say otherwise"
+    left_out = "this belief" if told.get("left_out") == "this" else "any belief"
+    return f"the same without {left_out}" if told.get("edge") == without else f"without {left_out}: {without}"

@@ -82,7 +82,7 @@ def _mark_unseen(codes, flat, starts, kinds, offsets, marks):
             for b in range(degree):
                 y = flat[starts[z] + b]
                 kind = kinds[offsets[z] + a * degree + b]
-                if a == b or kind == SHIELDED or kind == COLLIDER:
+                if a == b or kind in (SHIELDED, COLLIDER):
                     continue
                 if (x >= n or codes[x, z] == DIRECTED) and (y >= n or codes[y, z] == DIRECTED):
                     marks[offsets[z] + a * degree + b] = True

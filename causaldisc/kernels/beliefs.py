@@ -139,9 +139,7 @@ def coarse(rows: np.ndarray) -> np.ndarray:
     return np.round(rows / digits) * digits
 
 
-def critical_values(
-    log_p: Callable[[np.ndarray], np.ndarray], plain: float, logits: np.ndarray, rows: np.ndarray
-) -> np.ndarray:
+def critical_values(log_p: Callable[[np.ndarray], np.ndarray], plain: float, logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return the largest statistic of independence of each pair, for tests whose statistic is on a scale of its own.
 
     Parameters

@@ -77,6 +77,20 @@ class Groups:
         merged[:, :, 0] &= ~np.eye(len(self.kept), dtype=bool)
         return merged
 
+    def weigh(self, logits: np.ndarray) -> np.ndarray:
+        """Return float[G, G, L + 1] of log-odds float[N, N, L + 1]: the strongest word for members, or else against them.
+
+        >>> Groups(np.array([0, 1, 1]), np.array([0, 1])).weigh(np.array([[0, -2, 1], [0, 0, 0], [0, 0, 0.0]])[:, :, None])[0, 1]
+        array([1.])
+        """
+        if self.trivial:
+            return logits
+        for_, against = np.zeros((2, len(self.kept), len(self.kept), logits.shape[2]))
+        cell = (self.of[:, None], self.of[None, :])
+        np.maximum.at(for_, cell, logits)
+        np.minimum.at(against, cell, logits)
+        return np.where(for_ > 0.0, for_, against)
+
     def lift(self, found: np.ndarray, possible: np.ndarray, required: np.ndarray) -> np.ndarray:
         """Give every edge between groups to one pair of members, and join each member to the one that stands for it.
 

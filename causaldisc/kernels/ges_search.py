@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from causaldisc.kernels.belief_directions import direct_class
 from causaldisc.kernels.bic import price_of
 from causaldisc.kernels.ges_climb import Climber
 from causaldisc.kernels.ges_moves import DELETE, INSERT, POSSIBLE, REQUIRED, TURN, Task
@@ -26,6 +27,7 @@ class Found(NamedTuple):
         at, with the bonus of an edge; -inf where there is no such move.
     steps : moves made of each kind.
     truncated : whether time ran out.
+    turned : bool[M, M], edges of the MPDAG whose direction is owed to ``directions``.
     """
 
     marks: np.ndarray
@@ -34,6 +36,7 @@ class Found(NamedTuple):
     gains: np.ndarray
     steps: tuple[int, int, int]
     truncated: bool
+    turned: np.ndarray
 
 
 def search(
@@ -47,6 +50,7 @@ def search(
     cap: int | None = None,
     seconds: float = math.inf,
     bonus: np.ndarray | None = None,
+    directions: np.ndarray | None = None,
 ) -> Found:
     """Search for the MPDAG of highest BIC (Chickering 2002; turning phase of Hauser & Bühlmann 2012).
 
@@ -62,6 +66,7 @@ def search(
     seconds : time limit.
     bonus : float[M, M], what an edge between two nodes is worth besides what it explains; symmetric among the targets, so that
         all of an equivalence class score the same.
+    directions : float[M, M], antisymmetric: by what log-odds an edge that the search leaves undirected points i → j.
 
     >>> R = np.array([[1.0, 0.0, 0.6], [0.0, 1.0, 0.6], [0.6, 0.6, 1.0]])
     >>> search(R, 1000).marks.astype(int).tolist()
@@ -80,7 +85,11 @@ def search(
     gains = np.stack([best.survey(kind).T for kind in (INSERT, DELETE, TURN)])
     inserted, deleted, turned = best.steps
     late, local = time.monotonic() >= end, best.local - (task.bonus * best.dag)[:, :targets].sum(axis=0)
-    return Found(best.marks.astype(bool), best.dag.astype(bool), local, gains, (inserted, deleted, turned), late)
+    marks, owed = best.marks.astype(bool), np.zeros((m, m), bool)
+    if directions is not None:
+        marks, owed = direct_class(marks, directions, task.knowledge)
+        extend(marks.astype(np.uint8), best.near, best.degree, best.dag, best.order)
+    return Found(marks, best.dag.astype(bool), local, gains, (inserted, deleted, turned), late, owed)
 
 
 def _from_ignorance(task: Task, targets: int, end: float) -> Climber | None:

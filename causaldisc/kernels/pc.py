@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from causaldisc.core.arrays import cells
+from causaldisc.kernels.belief_directions import direct_skeleton
+from causaldisc.kernels.beliefs import adjacency, critical_values
 from causaldisc.kernels.colliders import AMBIGUOUS, judge_triples
 from causaldisc.kernels.duplicates import Groups
 from causaldisc.kernels.fisher import Fisher, critical_value
@@ -30,6 +32,9 @@ class Findings:
     codes : int8, cell codes of a graph (see :mod:`causaldisc.kernels.orientation`).
     required : bool, the edges that the prior demanded.
     settled : bool, lag 0: edges whose direction the prior gave.
+    owed : bool, edges that the data alone would not keep: beliefs do; symmetric at lag 0.
+    turned : bool, lag 0: edges whose direction beliefs gave.
+    logits : float, what beliefs say of adjacencies, symmetric at lag 0.
     statistic : float, smallest abs(z) over the tests of the pair; ``strength``: the partial correlation there.
     tests, orientation_tests : tests made by level, and for colliders.
     ambiguous : triples that the majority rule leaves open.
@@ -40,6 +45,9 @@ class Findings:
     codes: np.ndarray
     required: np.ndarray
     settled: np.ndarray
+    owed: np.ndarray
+    turned: np.ndarray
+    logits: np.ndarray
     statistic: np.ndarray
     strength: np.ndarray
     tests: tuple[int, ...]
@@ -121,6 +129,7 @@ def learn(
     max_conditions: int | None = None,
     rule: str = "majority",
     expired: Callable[[], bool] = never,
+    believe: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Findings:
     """Learn a graph over variables and their lagged copies.
 
@@ -131,13 +140,15 @@ def learn(
     max_conditions : largest conditioning set, None for any.
     rule : how colliders are found, see ``judge_triples``.
     expired : asked now and then whether to stop with the graph so far.
+    believe : gives float[N, N, L + 1], log-odds of edges, for the same of association; None = no beliefs.
     """
     variables, lags = allowed.shape[1:]
     R, groups, tests = evidence.R, evidence.groups, evidence.tests
     possible, required = _possible(allowed), pin(_cube(R[:variables], lags))
     grouped = tests.under(_causes(groups.merge(possible)))
     candidates, stay = (_flat(groups.merge(_adjacencies(edges))) for edges in (possible, required))
-    skeleton = find_skeleton(grouped, candidates, stay, max_conditions, expired)
+    weights = _Weights.of(evidence, allowed, believe)
+    skeleton = find_skeleton(grouped, candidates, stay, max_conditions, expired, weights.of_groups)
     found = _lift(skeleton, groups, possible, required, R, tests)
 
     spread = grouped if groups.trivial else tests.of(groups.columns(lags)).under(_causes(possible))
@@ -148,16 +159,19 @@ def learn(
     kept = (codes != 0) | (codes.T != 0)
     j, c = found.pairs.T
     pairs = found.pairs[(c >= variables) | kept[j, np.minimum(c, variables - 1)]]
-    triples = judge_triples(spread, pairs, codes == UNDIRECTED, max(len(found.tests) - 1, 0), rule, expired)
+    triples = judge_triples(spread, pairs, codes == UNDIRECTED, max(len(found.tests) - 1, 0), rule, expired, weights.of_variables)
     grid = np.zeros((variables, variables, lags), np.int8)
     j, c = pairs[pairs[:, 1] >= variables].T
     grid[c % variables, j, c // variables] = DIRECTED
     grid &= allowed
-    grid[:, :, 0] = orient(codes, triples)
+    grid[:, :, 0], turned = direct_skeleton(orient(codes, triples), weights.directions, triples)
     return Findings(
         grid,
         required,
         codes == DIRECTED,
+        (weights.logits > 0) & ~_adjacencies(required) & (_cube(found.statistic, lags) <= tests.critical),
+        turned,
+        weights.logits,
         _cube(found.statistic, lags),
         _cube(found.strength, lags),
         found.tests,
@@ -166,6 +180,33 @@ def learn(
         len(found.pairs) - len(pairs),
         found.complete and triples.complete,
     )
+
+
+class _Weights(NamedTuple):
+    """What beliefs weigh: log-odds of adjacencies and directions, and the largest statistics of independence under them.
+
+    Attributes
+    ----------
+    logits : float[N, N, L + 1], symmetric at lag 0; ``directions``: float[N, N], of i → j over j → i at lag 0.
+    of_groups, of_variables : float[G, G * (L + 1)], float[N, M], None without beliefs.
+    """
+
+    logits: np.ndarray
+    directions: np.ndarray
+    of_groups: np.ndarray | None
+    of_variables: np.ndarray | None
+
+    @classmethod
+    def of(cls, evidence: Evidence, allowed: np.ndarray, believe: Callable[[np.ndarray], np.ndarray] | None) -> _Weights:
+        groups, tests, lags = evidence.groups, evidence.tests, allowed.shape[2]
+        if believe is None:
+            return cls(np.zeros(allowed.shape), np.zeros(allowed.shape[:2]), None, None)
+        arrows = believe(_cube(evidence.R[: len(allowed)], lags))
+        logits = adjacency(arrows, allowed)
+        rows = evidence.n[np.ix_(groups.kept, groups.kept_columns(lags))]
+        bars = critical_values(tests.log_p, tests.critical, _flat(groups.weigh(logits)), rows)
+        spread = bars if groups.trivial else bars[np.ix_(groups.of, groups.columns(lags))]
+        return cls(logits, arrows[:, :, 0] - arrows[:, :, 0].T, bars, spread)
 
 
 def _lift(found: Skeleton, groups: Groups, possible: np.ndarray, required: np.ndarray, R: np.ndarray, tests: Tests) -> Skeleton:

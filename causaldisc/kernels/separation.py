@@ -185,19 +185,18 @@ def _apart(
 ) -> Verdicts:
     """Test the pairs of each critical value by themselves, with the same tests at that value."""
     kind: Any = tests
-    total = separate(tests, neighbours, pairs[:0], sizes, first, (before[0][:0], before[1][:0]))
-    arrays = [np.zeros((len(pairs), *part.shape[1:]), part.dtype) for part in total[:4]]
+    found, holding = np.zeros(len(pairs), np.int64), np.zeros((0 if first else len(pairs), len(tests.cause)), np.int32)
+    statistic, strength = np.array(before[0]), np.array(before[1])
+    made, enough, complete = 0, False, True
     for value in np.unique(critical):
         mine = np.flatnonzero(critical == value)
         own = (before[0][mine], before[1][mine])
         part = separate(replace(kind, critical=float(value)), neighbours, pairs[mine], sizes, first, own, expired)
-        for array, new in zip(arrays, part[:4], strict=True):
-            if len(new):
-                array[mine] = new
-        done = total.tests + part.tests, total.enough or part.enough, total.complete and part.complete
-        total = total._replace(tests=done[0], enough=done[1], complete=done[2])
-    arrays[1] = arrays[1][:0] if first else arrays[1]
-    return Verdicts(*arrays, total.tests, total.enough, total.complete)
+        found[mine], statistic[mine], strength[mine] = part.found, part.statistic, part.strength
+        if not first:
+            holding[mine] = part.holding
+        made, enough, complete = made + part.tests, enough or part.enough, complete and part.complete
+    return Verdicts(found, holding, statistic, strength, made, enough, complete)
 
 
 def _share_out(work: Callable[[slice], tuple[int, bool] | None], parts: list[slice]) -> list[tuple[int, bool] | None]:

@@ -126,7 +126,7 @@ def _checked(found: Discovery, dataset: Dataset, prior: ExpertPrior) -> Discover
     if found.graph.names != dataset.telemetry.names:
         raise TypeError("the algorithm's process returned a graph over other variables than those of the telemetry")
     constraints = Constraints.of(prior, dataset.telemetry.variables, found.graph.max_lag)
-    return replace(found, certificate=certify(found.graph, constraints))
+    return replace(found, certificate=certify(found.graph, constraints, found.report.get("beliefs")))
 
 
 def _validated(config: Mapping[str, Any], graph: CausalGraph, system: System) -> CausalGraph:

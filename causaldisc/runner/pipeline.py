@@ -73,7 +73,7 @@ def discover(
     return Discovery(
         graph,
         _embed_scores(learned.scores, len(data.names), plugin.max_lag, varying),
-        certify(graph, constraints),
+        certify(graph, constraints, learned.report.get("beliefs")),
         _report(data, learned),
         seconds,
         None if learned.confidence is None else learned.confidence.embed(len(data.names), varying),
