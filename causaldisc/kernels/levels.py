@@ -34,9 +34,18 @@ def discrete(values: np.ndarray) -> bool:
     first, last = values[:1], values[-1:]
     if ((first != np.floor(first)) & (first < np.inf) & (np.abs(last - first) > 0)).any():
         return False  # a broken number in a column that varies, the common case: at once
+    varies = count_levels(values) > 1
+    return bool(varies.any() and discrete_columns(values)[varies].all())
+
+
+def discrete_columns(values: np.ndarray) -> np.ndarray:
+    """Return bool[M]: the columns of float[T, M] that vary and have few whole numbers for values, as :func:`discrete` says.
+
+    >>> rng = np.random.default_rng(0)
+    >>> discrete_columns(np.column_stack([rng.integers(0, 3, size=90), rng.normal(size=90), np.ones(90)])).tolist()
+    [True, False, False]
+    """
     levels, rows = count_levels(values), (~np.isnan(values)).sum(axis=0)
-    varies = levels > 1
     whole = ((values == np.floor(values)) | np.isnan(values)).all(axis=0)
     fits = whole & np.isfinite(np.where(np.isnan(values), 0.0, values)).all(axis=0)
-    fits &= (levels <= _FEW_LEVELS) & (rows >= _ROWS_A_LEVEL * levels)
-    return bool(varies.any() and fits[varies].all())
+    return fits & (levels > 1) & (levels <= _FEW_LEVELS) & (rows >= _ROWS_A_LEVEL * levels)
