@@ -70,8 +70,8 @@ class Certificate:
 def certify(graph: CausalGraph, constraints: Constraints, told: Sequence[Mapping[str, Any]] | None = None) -> Certificate:
     """Check a graph against every clause of a prior, independently of how the graph was searched for.
 
-    An undirected or conflicting edge stands for both directions, so it breaks a clause that forbids either; a required
-    edge counts only when it is directed.
+    An undirected, conflicting or circle–circle edge stands for both directions, so it breaks a clause that forbids either; an
+    arrowhead, unless in conflict, says that its end is no cause of the other; a required edge counts only when it is directed.
 
     >>> from causaldisc.core.graph import Edge
     >>> from causaldisc.core.prior import ExpertPrior
@@ -82,7 +82,7 @@ def certify(graph: CausalGraph, constraints: Constraints, told: Sequence[Mapping
     if not constraints.rules and not constraints.beliefs:
         return Certificate(())
     place = {v.name: k for k, v in enumerate(constraints.variables)}
-    arrows = [(place[a], place[b], e.lag) for e in graph.edges for a, b in e.directions]
+    arrows = [(place[a], place[b], e.lag) for e in graph.edges for a, b in e.causal_directions]
     fixed = {(place[e.source], place[e.target], e.lag) for e in graph.edges if e.is_directed}
     verdicts = [_judge(rule, arrows, fixed, graph) for rule in constraints.rules]
     if constraints.beliefs:

@@ -5,7 +5,7 @@ The rules, in this order:
 1. An edge that an intervention refuted is left out.
 2. Undirected lag-0 edges get the directions of a consistent extension, a member of the equivalence class (Dor and Tarsi, "A
    simple algorithm to construct a consistent extension of a partially oriented graph", 1992); where none exists they are left
-   out. Edges with a circle, two arrows or a conflict are left out.
+   out. Edges with a circle, two arrows or a conflict are left out, and those of a PAG with two tails, which tell of selection.
 3. For a DAG, lags are collapsed: an edge at any lag becomes one edge, and a variable's edges to itself are left out.
 4. Where that closes a cycle, edges are taken in the order confirmed, required by the prior, larger confidence, smaller p-value,
    larger strength, column order, and one that would close a cycle is left out.
@@ -64,16 +64,16 @@ def directed_part(graph: CausalGraph) -> Directed:
     """
     left_out = [(e, "refuted by an intervention") for e in graph.edges if e.validation == "refuted"]
     live = [e for e in graph.edges if e.validation != "refuted"]
-    left_out += [(e, _ambiguity(e)) for e in live if not e.is_directed and not e.is_undirected]
-    undirected = [e for e in live if e.is_undirected]
+    undirected = [e for e in live if e.is_undirected and graph.kind != "pag"]
+    left_out += [(e, _ambiguity(e)) for e in live if not e.is_directed and e not in undirected]
     order = _consistent_extension(graph, live) if undirected else None
     kept, oriented = [], []
     for edge in live:
         if edge.is_directed:
             kept.append(edge)
-        elif edge.is_undirected and order is None:
+        elif edge in undirected and order is None:
             left_out.append((edge, "undirected, and no consistent extension exists"))
-        elif edge.is_undirected and order is not None:
+        elif edge in undirected and order is not None:
             source, target = sorted((edge.source, edge.target), key=lambda n: order[graph.index[n]])
             kept.append(replace(edge, source=source, target=target, target_mark="arrow"))
             oriented.append((source, target))
@@ -102,6 +102,8 @@ def to_dag(graph: CausalGraph) -> Directed:
 def _ambiguity(edge: Edge) -> str:
     if edge.conflict:
         return "conflicting orientations"
+    if edge.is_undirected:
+        return "selected"
     return "bidirected" if "circle" not in (edge.source_mark, edge.target_mark) else "a circle mark"
 
 

@@ -1,4 +1,4 @@
-"""CausalGraph: nodes, and edges with typed endpoint marks, lags, evidence and validation state."""
+"""CausalGraph: nodes and typed edges, with lags."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from causaldisc.core.arrays import cells, frozen
+from causaldisc.core.edge import MARKS, VALIDATION_STATES, Edge
 from causaldisc.core.errors import InputError, did_you_mean
 from causaldisc.core.variables import Variable
 
@@ -19,54 +20,20 @@ if TYPE_CHECKING:
     import networkx as nx
 
 GRAPH_KINDS = ("dag", "cpdag", "mpdag", "pag", "lagged", "summary")
-MARKS = ("tail", "arrow", "circle")
-VALIDATION_STATES = ("untested", "confirmed", "refuted")
 
-# Cell codes of :meth:`CausalGraph.from_codes`.
-NONE, DIRECTED, UNDIRECTED, CONFLICT = 0, 1, 2, 3
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """One edge; ``source → target`` is cause → effect, ``lag`` in steps.
-
-    Marks are ``tail``, ``arrow`` or ``circle``: tail–arrow is a direct cause, tail–tail an undirected edge of a CPDAG,
-    arrow–arrow a hidden common cause, or (``conflict``) a collider that the data contradict.
-    ``strength`` is the algorithm's own effect size and ``p_value`` that of its last test. ``confidence`` is the probability of
-    the adjacency, and ``orientation_confidence`` that of the marks, given the adjacency.
-
-    >>> Edge("cart:latency", "frontend:latency").is_directed
-    True
-    """
-
-    source: str
-    target: str
-    lag: int = 0
-    source_mark: str = "tail"
-    target_mark: str = "arrow"
-    conflict: bool = False
-    strength: float | None = None
-    confidence: float | None = None
-    p_value: float | None = None
-    evidence: tuple[str, ...] = ("data",)
-    validation: str = "untested"
-    orientation_confidence: float | None = None
-
-    @property
-    def is_directed(self) -> bool:
-        """Whether the edge says cause → effect."""
-        return self.source_mark == "tail" and self.target_mark == "arrow"
-
-    @property
-    def is_undirected(self) -> bool:
-        """Whether both marks are tails."""
-        return self.source_mark == "tail" and self.target_mark == "tail"
-
-    @property
-    def directions(self) -> tuple[tuple[str, str], ...]:
-        """The (cause, effect) pairs that the edge may stand for: one when directed, else both."""
-        forward = (self.source, self.target)
-        return (forward,) if self.is_directed else (forward, (self.target, self.source))
+# Cell codes of :meth:`CausalGraph.from_codes`. The last four are those of a PAG; CIRCLE_ARROW and CIRCLE_TAIL have the circle at
+# the source.
+NONE, DIRECTED, UNDIRECTED, CONFLICT, BIDIRECTED, CIRCLES, CIRCLE_ARROW, CIRCLE_TAIL = range(8)
+_CODES = {
+    ("tail", "arrow"): DIRECTED,
+    ("tail", "tail"): UNDIRECTED,
+    ("arrow", "arrow"): BIDIRECTED,
+    ("circle", "circle"): CIRCLES,
+    ("circle", "arrow"): CIRCLE_ARROW,
+    ("circle", "tail"): CIRCLE_TAIL,
+}
+_CODE_MARKS = {code: marks for marks, code in _CODES.items()} | {CONFLICT: ("arrow", "arrow")}
+_EITHER_WAY = (UNDIRECTED, CONFLICT, BIDIRECTED, CIRCLES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +152,10 @@ class CausalGraph:
         return {v.name: k for k, v in enumerate(self.variables)}
 
     def adjacency(self) -> np.ndarray:
-        """Return bool[N, N], lags collapsed, self-loops left out: [i, j] = i → j may hold; undirected sets both cells."""
+        """Return bool[N, N], lags collapsed, self-loops left out: [i, j] = i → j may hold.
+
+        An undirected, bidirected, conflicting or circle–circle edge sets both cells, circle–arrow that of the arrow alone.
+        """
         matrix = np.zeros((len(self.variables),) * 2, dtype=bool)
         for edge in self.edges:
             for cause, effect in edge.directions:
@@ -198,9 +168,12 @@ class CausalGraph:
         grid = np.zeros((len(self.variables), len(self.variables), self.max_lag + 1), dtype=np.int8)
         for edge in self.edges:
             i, j = self.index[edge.source], self.index[edge.target]
-            code = DIRECTED if edge.is_directed else UNDIRECTED if edge.is_undirected else CONFLICT
+            marks = edge.source_mark, edge.target_mark
+            if marks not in _CODES:
+                i, j, marks = j, i, (marks[1], marks[0])
+            code = CONFLICT if edge.conflict else _CODES[marks]
             grid[i, j, edge.lag] = code
-            if code != DIRECTED:
+            if code in _EITHER_WAY and edge.lag == 0:
                 grid[j, i, edge.lag] = code
         return grid
 
@@ -280,7 +253,8 @@ class CausalGraph:
         Parameters
         ----------
         codes : int[N, N] or int[N, N, L + 1]; ``[i, j, lag]`` is ``DIRECTED`` (i → j), or, at lag 0 and in both cells,
-            ``UNDIRECTED`` or ``CONFLICT``.
+            ``UNDIRECTED`` or ``CONFLICT``; in a PAG also ``CIRCLE_ARROW`` (i o→ j), ``CIRCLE_TAIL`` (i o— j), or, at lag 0 and in
+            both cells, ``BIDIRECTED`` or ``CIRCLES``.
         strength, p_value : arrays of the same shape, NaN where unknown.
         evidence : other than ``("data",)``, by cell.
 
@@ -290,10 +264,9 @@ class CausalGraph:
         grid = np.asarray(codes)
         grid = grid[:, :, None] if grid.ndim == 2 else grid
         names = [v.name if isinstance(v, Variable) else v for v in variables]
-        marks = {DIRECTED: ("tail", "arrow"), UNDIRECTED: ("tail", "tail"), CONFLICT: ("arrow", "arrow")}
         i, j, lags = places = cells(grid)
         found = grid[places]
-        either_way = found != DIRECTED
+        either_way = np.isin(found, _EITHER_WAY)
         wrong = either_way & ((lags > 0) | (grid[j, i, lags] != found))
         if wrong.any():
             k = int(np.argmax(wrong))
@@ -308,7 +281,7 @@ class CausalGraph:
                 names[a],
                 names[b],
                 lag,
-                *marks[code],
+                *_CODE_MARKS[code],
                 conflict=code == CONFLICT,
                 strength=size,
                 p_value=p,

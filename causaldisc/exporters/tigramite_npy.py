@@ -35,15 +35,16 @@ class TigramiteNpy(Exporter):
         array = np.zeros((len(graph.variables), len(graph.variables), graph.max_lag + 1), dtype="<U3")
         for edge in collapsed.graph.edges if collapsed else graph.edges:
             i, j = graph.index[edge.source], graph.index[edge.target]
-            array[i, j, edge.lag] = _link(edge)
+            link = _link(edge, graph.kind)
+            array[i, j, edge.lag] = link
             if edge.lag == 0:
-                array[j, i, 0] = _link(edge)[::-1].translate(str.maketrans("<>", "><"))
+                array[j, i, 0] = link[::-1].translate(str.maketrans("<>", "><"))
         return write_export(path, npy(array), names=by_index(graph.names), meta=meta_of(graph, self.name, collapsed))
 
 
-def _link(edge: Edge) -> str:
+def _link(edge: Edge, kind: str) -> str:
     if edge.conflict:
         return "x-x"
-    if edge.is_undirected:
+    if edge.is_undirected and kind != "pag":
         return "o-o"
     return f"{_LEFT[edge.source_mark]}-{_RIGHT[edge.target_mark]}"

@@ -196,8 +196,8 @@ def remove_wide(
         if complete and not found.enough:
             break
         made += found.tests
-        _put(statistic, *pairs.T, found.statistic)
-        _put(strength, *pairs.T, found.strength)
+        for array, new in ((statistic, found.statistic), (strength, found.strength)):
+            _put(array, pairs[:, 0], pairs[:, 1], new)
         gone[at] = found.found > 0
         size += 1
     return Skeleton(skeleton.pairs[~gone], statistic, strength, skeleton.tests, complete), made, size - 1

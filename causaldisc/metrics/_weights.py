@@ -12,8 +12,9 @@ NAN = float("nan")
 def summary_weights(graph: CausalGraph) -> np.ndarray:
     """Return float[N, N] of the summary graph: lags collapsed, self-loops left out.
 
-    A directed edge gives 1 to its cell; an undirected, conflicting, bidirected or circle edge gives 1/2 to both cells,
-    since it is one adjacency that leaves the direction open. A cell keeps the largest claim made on it.
+    A directed edge gives 1 to its cell; an undirected, conflicting, bidirected or circle–circle edge gives 1/2 to both cells,
+    since it is one adjacency that leaves the direction open; circle–arrow, which rules one direction out and leaves the other
+    open, gives 1/2 to the cell of the arrow alone. A cell keeps the largest claim made on it.
 
     >>> from causaldisc.core.graph import Edge
     >>> g = CausalGraph(["a", "b", "c"], [Edge("a", "b"), Edge("b", "c", target_mark="tail")], "cpdag")
@@ -33,17 +34,17 @@ def summary_weights(graph: CausalGraph) -> np.ndarray:
 def lagged_weights(graph: CausalGraph, max_lag: int) -> np.ndarray:
     """Return float[N, N, max_lag + 1], cell (i, j, lag) for i(t - lag) → j(t); self-loops left out.
 
-    At lag 0 a non-directed edge gives 1/2 to both cells; at a larger lag it gives 1/2 to its own cell alone, since time
-    rules the other direction out.
+    At lag 0 marks count as in :func:`summary_weights`; at a larger lag an edge that is not directed gives 1/2 to its own cell
+    alone, since time rules the other direction out.
     """
     weights = np.zeros((len(graph.names), len(graph.names), max_lag + 1))
     for edge in graph.edges:
         if edge.source == edge.target:
             continue
-        i, j = graph.index[edge.source], graph.index[edge.target]
-        weights[i, j, edge.lag] = max(weights[i, j, edge.lag], 1.0 if edge.is_directed else 0.5)
-        if not edge.is_directed and edge.lag == 0:
-            weights[j, i, 0] = max(weights[j, i, 0], 0.5)
+        claim = 1.0 if edge.is_directed else 0.5
+        for cause, effect in edge.directions if edge.lag == 0 else ((edge.source, edge.target),):
+            cell = graph.index[cause], graph.index[effect], edge.lag
+            weights[cell] = max(weights[cell], claim)
     return weights
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from causaldisc.core.dataset import Dataset
-from causaldisc.core.graph import VALIDATION_STATES, CausalGraph
+from causaldisc.core.edge import VALIDATION_STATES
+from causaldisc.core.graph import CausalGraph
 
 # Of the service level the headline figures only: there is a graph for every role.
 SERVICE_KEYS = ("skeleton_f1", "directed_precision", "directed_recall", "directed_f1", "shd", "auprc", "prevalence", "n_edges")

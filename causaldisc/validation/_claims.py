@@ -100,6 +100,9 @@ def _judge(edge: Edge, verdicts: Mapping[Pair, str]) -> Edge:
         return _decided(edge, answers[forward])
     if edge.lag > 0:
         answers[backward] = "refuted"  # by time
+    for pair in (forward, backward):  # or by an arrowhead opposite a mark that is none
+        if pair not in edge.directions and answers[pair] == "untested":
+            answers[pair] = "refuted"
     for cause, effect in (forward, backward):
         if answers[cause, effect] == "confirmed" and answers[effect, cause] == "refuted":
             turned = replace(edge, source=cause, target=effect, source_mark="tail", target_mark="arrow", conflict=False)

@@ -61,7 +61,7 @@ def test_a_directed_edge_takes_its_verdict(verdict):
         # ... and an arrowhead at a says that a is no cause of b.
         ({"source_mark": "arrow"}, "confirmed", "untested", ("a", "b", False, "refuted")),
         ({"source_mark": "circle"}, "untested", "confirmed", ("a", "b", False, "refuted")),
-        ({"source_mark": "circle"}, "confirmed", "untested", ("a", "b", False, "confirmed")),
+        ({"source_mark": "circle"}, "confirmed", "untested", ("a", "b", True, "confirmed")),
         ({"source_mark": "circle"}, "confirmed", "refuted", ("a", "b", True, "confirmed")),
     ],
 )
