@@ -8,11 +8,12 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from causaldisc.algorithms._beliefs import weighed
+from causaldisc.algorithms._directions import directed
 from causaldisc.core.confidence import Confidence
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.discovery import Learned
@@ -25,14 +26,14 @@ logger = logging.getLogger(__name__)
 
 # Resamples made unasked, where they cost no more than so many seconds in all.
 USUAL, CHEAP_SECONDS = 100, 1.0
-# Share of the half-samples in which a stable edge must be found (Meinshausen & Bühlmann 2010 advise .6 to .9).
+# Share of the half-samples in which a stable edge must be found (Meinshausen & Bühlmann 2010, JRSSB 72, advise .6 to .9).
 STABLE = 0.9
 
 
 class Draft(NamedTuple):
     """What a search on resampled rows says: int8[N, N, L + 1] cell codes, and how strong each edge is.
 
-    ``strength`` float[N, N, L + 1] is -log10 p of the weakest test, or what a score loses without the edge.
+    ``strength`` float[N, N, L + 1] is -log10 p of the weakest test, or of what a score gains by the edge.
     """
 
     codes: np.ndarray
@@ -69,6 +70,16 @@ class Resampled(Algorithm):
     false_edges: float = parameter(1.0, "expected number of false edges that stability selection may keep", low=0.0)
     min_confidence: float = parameter(0.0, "edges less probable are left out and listed", low=0.0, high=1.0)
     deadline_s: float | None = parameter(None, "seconds after which to return the graph so far; null = none", low=0.0)
+    orient: str = parameter(
+        "class",
+        "what directs edges that the data leave open at lag 0: nothing beyond their class, roles and calls, the shape of "
+        "distributions, delays beyond one scrape, or all of these in this order",
+        choices=("class", "roles", "nongaussian", "lags", "all"),
+    )
+    as_dag: bool = parameter(
+        False, "direct all that is left open: the most probable acyclic orientation, within the class if any is"
+    )
+    judges_colliders: ClassVar[bool] = True
 
     @abstractmethod
     def study(self, telemetry: Telemetry, constraints: Constraints, end: float) -> Study:
@@ -76,6 +87,11 @@ class Resampled(Algorithm):
 
     def discover(self, telemetry: Telemetry, constraints: Constraints, rng: np.random.Generator) -> Learned:
         """Learn the graph; only its confidence and what is chosen by it depend on ``rng``."""
+        learned = self._learn(telemetry, constraints, rng)
+        return directed(learned, telemetry, constraints, self.orient, self.as_dag, self.judges_colliders)
+
+    def _learn(self, telemetry: Telemetry, constraints: Constraints, rng: np.random.Generator) -> Learned:
+        """Search, and search again on resamples as far as asked for."""
         end = time.monotonic() + (math.inf if self.deadline_s is None else self.deadline_s)
         study = self.study(telemetry, constraints, end)
         learned = study.learned
@@ -124,24 +140,25 @@ class Resampled(Algorithm):
         rng: np.random.Generator,
         end: float,
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Return bool[N, N, L + 1] of stable adjacencies, and facts (Meinshausen & Bühlmann 2010; Shah & Samworth 2013).
+        """Return bool[N, N, L + 1] of stable adjacencies, symmetric at lag 0, and facts (Shah & Samworth 2013, JRSSB 75).
 
-        The most edges that a half-sample may bring along follow from the expected number of false ones, ``E``: with ``p``
-        pairs in question, ``q = sqrt((2 * STABLE - 1) * p * E)``.
+        By their theorem 1, of ``p`` pairs that a half-sample lets through with a chance of at most ``level`` each, no more
+        than ``level² p / (2 STABLE - 1)`` are stable on average: the level follows from the number of false edges asked for.
+        A false edge is one between variables that some set of the search separates; the tests have to keep their level.
         """
         from causaldisc.kernels.resampling import halves
 
         asked = _pairs(constraints.adjacent)
-        most = math.floor(math.sqrt((2 * STABLE - 1) * asked.sum() * self.false_edges))
+        level = min(1.0, math.sqrt((2 * STABLE - 1) * self.false_edges / max(int(asked.sum()), 1)))
         found, made = np.zeros(asked.shape), 0
         for _ in range(math.ceil(wanted / 2)):
             if time.monotonic() > end:
                 break
             for rows in halves(study.labels, block, rng):
-                found += _strongest(study.again(rows), asked, most)
+                draft = study.again(rows)
+                found += _either_way((draft.codes > 0) & (draft.strength >= -math.log10(max(level, 1e-300))))
                 made += 1
-        found[:, :, 0] += found[:, :, 0].T
-        facts = {"half_samples": made, "edges_of_half_sample": most, "expected_false_edges": float(self.false_edges)}
+        facts = {"half_samples": made, "level_of_half_samples": level, "expected_false_edges": float(self.false_edges)}
         return found >= STABLE * max(made, 1), facts
 
 
@@ -186,18 +203,6 @@ def _confidence(votes: Votes, constraints: Constraints, block: int) -> Confidenc
     outside = ~constraints.adjacent
     frequency[outside] = directed[outside] = np.nan
     return Confidence(frequency, directed, frequency, directed, votes.resamples, block, "none")
-
-
-def _strongest(draft: Draft, asked: np.ndarray, most: int) -> np.ndarray:
-    """Mark the ``most`` strongest adjacencies of a draft among those asked for, each once; bool[N, N, L + 1]."""
-    there = _either_way(draft.codes > 0) & asked
-    strength = np.array(draft.strength)
-    strength[:, :, 0] = np.fmax(strength[:, :, 0], strength[:, :, 0].T)
-    weight = np.where(there, np.nan_to_num(strength), -np.inf).ravel()
-    first = np.argsort(-weight, kind="stable")[:most]
-    marked = np.zeros(weight.shape, dtype=bool)
-    marked[first] = weight[first] > -np.inf
-    return marked.reshape(there.shape)
 
 
 def _pairs(adjacent: np.ndarray) -> np.ndarray:

@@ -98,8 +98,8 @@ class GES(Resampled):
 
         def again(rows: np.ndarray) -> Draft:
             evidence, required, _, found = find(rows)
-            codes = _codes(found, required | local.allowed)
-            return Draft(reordered(codes, back), reordered(_scores(found, required, price_of(self.penalty, evidence.rows)), back))
+            codes, price = _codes(found, required | local.allowed), price_of(self.penalty, evidence.rows)
+            return Draft(reordered(codes, back), reordered(_minus_log10_p(_scores(found, required, price), price), back))
 
         evidence, required, weights, found = find(None, end)
         codes, price = _codes(found, required | local.allowed), price_of(self.penalty, evidence.rows)
@@ -276,6 +276,14 @@ def _scores(found: Found, required: np.ndarray, price: float) -> np.ndarray:
     scores[:n] = np.where(marks[:n] & back, 0.5 * scores[:n], scores[:n])
     scores[:n] = np.where(~marks[:n] & back, -price / (1.0 + price + loss[:n].T), scores[:n])
     return np.where(required, scores.max(initial=0.0) + 1.0, _by_lag(scores))
+
+
+def _minus_log10_p(scores: np.ndarray, price: float) -> np.ndarray:
+    """-log10 p of the likelihood ratios behind scores: a parent that changes nothing gains half a χ² of one degree."""
+    from scipy.special import log_ndtr
+
+    gain = np.maximum(scores + price, 0.0)
+    return np.maximum(-(log_ndtr(-np.sqrt(2.0 * gain)) + math.log(2.0)) / math.log(10.0), 0.0)
 
 
 def _rate_alike(scores: np.ndarray, twins: list[list[int]]) -> np.ndarray:
