@@ -98,26 +98,30 @@ def effective_counts(values: np.ndarray, n: np.ndarray, environments: np.ndarray
     >>> 100 < counts[0, 1] < 200, float(counts[0, 2])
     (np.True_, 2000.0)
     """
-    found = autocorrelations(values, environments)
-    apart, alike = _gaps_apart(found, n, len(values))
-    weight = 2.0 * found.share[1:]
-    rho, thin = found.rho[:, 1:], found.thinning[:, 1:]
-    inflation = apart * ((rho * thin * weight) @ (rho * thin).T) + alike * (
-        (rho * np.sqrt(thin) * weight) @ (rho * np.sqrt(thin)).T
-    )
-    return n / np.maximum(1.0 + inflation, 1.0)
+    return n / inflation(autocorrelations(values, environments), n, len(values))
 
 
-def _gaps_apart(found: Autocorrelations, n: np.ndarray, total: int) -> tuple[np.ndarray, np.ndarray]:
-    """How far the gaps of two series are independent, and how far the same, float[M, M] each; they sum to 1.
+def inflation(found: Autocorrelations, n: np.ndarray, total: int) -> np.ndarray:
+    """Return float[M, M], at least 1: rows that tell as much of a correlation as an independent one; n of ``total`` are joint."""
+    alike = gaps_alike(found.rows, n, total)
+    weight, rho, thin = 2.0 * found.share[1:], found.rho[:, 1:], found.thinning[:, 1:]
+    independent, same = rho * thin, rho * np.sqrt(thin)
+    more = (1.0 - alike) * ((independent * weight) @ independent.T) + alike * ((same * weight) @ same.T)
+    return np.maximum(1.0 + more, 1.0)
+
+
+def gaps_alike(rows: np.ndarray, n: np.ndarray, total: int) -> np.ndarray:
+    """Return how far two series lack the same rows, float[M, M]: 0 where their gaps are independent, 1 where they coincide.
 
     Gaps set the rows of a pair apart, and so make their products less dependent: those of both if they are independent.
+
+    >>> gaps_alike(np.array([80.0, 80.0]), np.array([[80.0, 64.0], [64.0, 80.0]]), 100).round(6).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
     """
-    there = found.rows / max(total, 1)
+    there = rows / max(total, 1)
     chance, most = np.outer(there, there), np.minimum.outer(there, there)
     excess = n / max(total, 1) - chance
-    alike = np.clip(np.divide(excess, most - chance, out=np.zeros_like(n), where=most - chance > 1e-9), 0.0, 1.0)
-    return 1.0 - alike, alike
+    return np.clip(np.divide(excess, most - chance, out=np.zeros_like(n), where=most - chance > 1e-9), 0.0, 1.0)
 
 
 def blocks_of(environments: np.ndarray | None, rows: int) -> list[slice]:
@@ -176,8 +180,5 @@ def _mean_products(values: np.ndarray, blocks: list[slice], depth: int) -> tuple
 
 def _lagged_sums(x: np.ndarray, depth: int) -> np.ndarray:
     """Sums over t of ``x[t] x[t + k]`` of each row of float[M, T], k below ``depth``, by the fast Fourier transform."""
-    from scipy.fft import irfft, next_fast_len, rfft
-
-    size = int(next_fast_len(x.shape[1] + depth, real=True))
-    spectrum = np.asarray(rfft(x, size, axis=1))
-    return np.asarray(irfft(np.abs(spectrum) ** 2, size, axis=1))[:, :depth]
+    size = 1 << (x.shape[1] + depth - 1).bit_length()
+    return np.fft.irfft(np.abs(np.fft.rfft(x, size, axis=1)) ** 2, size, axis=1)[:, :depth]

@@ -118,7 +118,7 @@ class Mixed:
     def of(self, columns: np.ndarray) -> Mixed:
         """Return the tests of int[K] blocks, in their order, each once or more."""
         among = np.ix_(columns, columns)
-        parts = [np.arange(self.starts[c], self.starts[c + 1]) for c in columns]
+        parts = [np.arange(*self.starts[[c, c + 1]].tolist()) for c in columns]
         wide = np.concatenate([np.zeros(0, np.int64), *parts])
         starts = np.concatenate([[0], np.cumsum([len(part) for part in parts], dtype=np.int64)]).astype(np.int64)
         return replace(self, R=self.R[np.ix_(wide, wide)], starts=starts, n=self.n[among], cause=self.cause[among])

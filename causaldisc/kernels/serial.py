@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from causaldisc.kernels.compiled import kernel
-from causaldisc.kernels.effective import _RUN, _THRESHOLD, _gaps_apart, autocorrelations, blocks_of, effective_counts
+from causaldisc.kernels.effective import _RUN, _THRESHOLD, autocorrelations, blocks_of, gaps_alike, inflation
 from causaldisc.kernels.fisher import LARGEST, PIVOT, Fisher, critical_value
 from causaldisc.kernels.inner import inner
 from causaldisc.kernels.separation import Neighbours
@@ -78,9 +78,15 @@ class Serial:
         >>> bool(tests.sizes[0, 1] < 100), bool(tests.marginal(2)[0][0, 1] < tests.critical)
         (True, True)
         """
-        sizes = effective_counts(values, n, environments)
-        memory = _remember(values, environments, R, n)
-        return cls(R, n, sizes, memory, np.ones(R.shape, dtype=bool), critical_value(alpha))
+        return cls.of_memory(R, n, *remember(values, environments), alpha)
+
+    @classmethod
+    def of_memory(cls, R: np.ndarray, n: np.ndarray, memory: Memory, rows: np.ndarray, alpha: float) -> Serial:
+        """Prepare correlations and rows, maybe of a resample, with what :func:`remember` says of all rows."""
+        gamma = np.array(memory.gamma)
+        gamma[:, :, 0] = R
+        free = np.ones(R.shape, dtype=bool)
+        return cls(R, n, n / rows, memory._replace(gamma=gamma), free, critical_value(alpha))
 
     @property
     def cost(self) -> float:
@@ -126,8 +132,13 @@ class Serial:
         return Fisher(self.R, self.n, self.cause, self.critical).log_p(statistic)
 
 
-def _remember(values: np.ndarray, environments: np.ndarray, R: np.ndarray, n: np.ndarray) -> Memory:
-    """Take the lagged covariances of columns."""
+def remember(values: np.ndarray, environments: np.ndarray) -> tuple[Memory, np.ndarray]:
+    """Return the lagged covariances of the columns of float[T, M], and float[M, M]: rows that tell as much as an independent one.
+
+    >>> memory, inflation = remember(np.random.default_rng(0).normal(size=(200, 2)), np.zeros(200, int))
+    >>> memory.gamma.shape[:2], inflation.tolist()
+    ((2, 2), [[1.0, 1.0], [1.0, 1.0]])
+    """
     found, blocks = autocorrelations(values, environments), blocks_of(environments, len(values))
     columns, total = values.shape[1], max(len(values), 1)
     longest = max((b.stop - b.start for b in blocks), default=1)
@@ -151,11 +162,13 @@ def _remember(values: np.ndarray, environments: np.ndarray, R: np.ndarray, n: np
             rows += length
             spread[lag] += (1.0 if lag == 0 else 2.0) * length / (len(x) * total)
         mean = np.divide(products, counts, out=np.zeros_like(products), where=counts > 0)
-        gamma[:, :, lag] = 0.5 * (mean + mean.T) if lag else R
+        gamma[:, :, lag] = 0.5 * (mean + mean.T)
         share[lag] = rows / total
         thinning[:, lag] = np.diag(counts) / max(rows, 1)
     thinning = np.minimum(np.divide(thinning, thinning[:, :1], out=np.ones_like(thinning), where=thinning[:, :1] > 0), 1.0)
-    return Memory(gamma, share, spread, thinning, _gaps_apart(found, n, total)[1])
+    joint = mask.T @ mask
+    memory = Memory(gamma, share, spread, thinning, gaps_alike(found.rows, joint, total))
+    return memory, inflation(found, joint, total)
 
 
 class _Room(NamedTuple):
@@ -188,9 +201,9 @@ def _judge(R, n, memory, cause, critical, room, walk, flat, starts, pairs, low, 
             r, rows = _regress(R, n, room, walk.chosen, size, x, y)
             if rows - size < 4.0:
                 continue
-            inflation = _inflation(memory, room, walk.chosen, size, x, y, rows)
+            each = _rows_of_one(memory, room, walk.chosen, size, x, y, rows)
             # Without a degree of freedom the pair cannot be told from an independent one.
-            freedom = max((rows - size) / inflation - 3.0, 0.0)
+            freedom = max((rows - size) / each - 3.0, 0.0)
             made += 1
             magnitude = min(abs(r), LARGEST)
             statistic = 0.5 * math.log((1.0 + magnitude) / (1.0 - magnitude)) * math.sqrt(freedom)
@@ -234,7 +247,7 @@ def _regress(R: Any, n: Any, room: Any, chosen: Any, size: Any, x: Any, y: Any) 
 
 
 @inner
-def _inflation(memory: Any, room: Any, chosen: Any, size: Any, x: Any, y: Any, rows: Any) -> Any:
+def _rows_of_one(memory: Any, room: Any, chosen: Any, size: Any, x: Any, y: Any, rows: Any) -> Any:
     """How many rows tell as much of the residuals as one independent row, at least 1."""
     limit = _THRESHOLD * math.sqrt(math.log10(rows) / rows)
     lags = len(memory.share)
