@@ -72,6 +72,7 @@ def _turned(edge: Edge, i: int, j: int, arrows: Mapping[tuple[int, int], str]) -
                 source_mark="tail",
                 target_mark="arrow",
                 conflict=False,
+                orientation_confidence=None,  # what resampling said of the open edge
                 evidence=tuple(dict.fromkeys((*edge.evidence, told))),
             )
     return edge
