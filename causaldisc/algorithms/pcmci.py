@@ -39,6 +39,7 @@ class PCMCI(Momentary):
     """
 
     alpha: float = parameter(0.05, "level of the graph", low=0.0, high=1.0, search=(1e-4, 0.2, "log"))
+    judges_colliders: ClassVar[bool] = False
     name: ClassVar[str] = "pcmci"
     summary: ClassVar[str] = "PCMCI with partial correlations"
 
