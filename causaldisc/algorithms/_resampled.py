@@ -58,7 +58,7 @@ class Study(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Resampled(Algorithm):
+class Repeated(Algorithm):
     """A search that is made again on resampled rows, so that every edge comes with probabilities."""
 
     bootstrap: int | None = parameter(
@@ -70,16 +70,6 @@ class Resampled(Algorithm):
     false_edges: float = parameter(1.0, "expected number of false edges that stability selection may keep", low=0.0)
     min_confidence: float = parameter(0.0, "edges less probable are left out and listed", low=0.0, high=1.0)
     deadline_s: float | None = parameter(None, "seconds after which to return the graph so far; null = none", low=0.0)
-    orient: str = parameter(
-        "class",
-        "what directs edges that the data leave open at lag 0: nothing beyond their class, roles and calls, the shape of "
-        "distributions, delays beyond one scrape, or all of these in this order",
-        choices=("class", "roles", "nongaussian", "lags", "all"),
-    )
-    as_dag: bool = parameter(
-        False, "direct all that is left open: the most probable acyclic orientation, within the class if any is"
-    )
-    judges_colliders: ClassVar[bool] = True
 
     @abstractmethod
     def study(self, telemetry: Telemetry, constraints: Constraints, end: float) -> Study:
@@ -87,11 +77,6 @@ class Resampled(Algorithm):
 
     def discover(self, telemetry: Telemetry, constraints: Constraints, rng: np.random.Generator) -> Learned:
         """Learn the graph; only its confidence and what is chosen by it depend on ``rng``."""
-        learned = self._learn(telemetry, constraints, rng)
-        return directed(learned, telemetry, constraints, self.orient, self.as_dag, self.judges_colliders)
-
-    def _learn(self, telemetry: Telemetry, constraints: Constraints, rng: np.random.Generator) -> Learned:
-        """Search, and search again on resamples as far as asked for."""
         end = time.monotonic() + (math.inf if self.deadline_s is None else self.deadline_s)
         study = self.study(telemetry, constraints, end)
         learned = study.learned
@@ -160,6 +145,27 @@ class Resampled(Algorithm):
                 made += 1
         facts = {"half_samples": made, "level_of_half_samples": level, "expected_false_edges": float(self.false_edges)}
         return found >= STABLE * max(made, 1), facts
+
+
+@dataclass(frozen=True)
+class Resampled(Repeated):
+    """A repeated search of graphs without hidden variables: edges that the data leave open can be directed beyond them."""
+
+    orient: str = parameter(
+        "class",
+        "what directs edges that the data leave open at lag 0: nothing beyond their class, roles and calls, the shape of "
+        "distributions, delays beyond one scrape, or all of these in this order",
+        choices=("class", "roles", "nongaussian", "lags", "all"),
+    )
+    as_dag: bool = parameter(
+        False, "direct all that is left open: the most probable acyclic orientation, within the class if any is"
+    )
+    judges_colliders: ClassVar[bool] = True
+
+    def discover(self, telemetry: Telemetry, constraints: Constraints, rng: np.random.Generator) -> Learned:
+        """Learn the graph; only its confidence and what is chosen by it depend on ``rng``."""
+        learned = super().discover(telemetry, constraints, rng)
+        return directed(learned, telemetry, constraints, self.orient, self.as_dag, self.judges_colliders)
 
 
 class Votes(NamedTuple):
