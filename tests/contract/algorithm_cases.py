@@ -88,11 +88,12 @@ def base(name: str, lag: int) -> Discovery:
 
 
 def arrows(graph: cd.CausalGraph) -> set[tuple[str, str, int]]:
-    """Every cause → effect that an edge may stand for."""
+    """Every cause → effect that an edge may stand for: an arrowhead that is in no conflict says that its end is no cause."""
     found = set()
     for e in graph.edges:
-        found.add((e.source, e.target, e.lag))
-        if not (e.source_mark == "tail" and e.target_mark == "arrow"):
+        if e.conflict or e.source_mark != "arrow":
+            found.add((e.source, e.target, e.lag))
+        if e.conflict or e.target_mark != "arrow":
             found.add((e.target, e.source, e.lag))
     return found
 
