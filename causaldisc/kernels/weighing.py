@@ -17,8 +17,11 @@ from causaldisc.kernels.moments import pairwise_correlation, repair
 from causaldisc.kernels.pc import Evidence, _alike
 from causaldisc.kernels.separation import Tests
 
-# The tests by name: linear, linear on normal scores, of tables, of both discrete and continuous columns, of random features.
-TESTS = ("fisher_z", "rank", "chi2", "g2", "mixed", "rcot")
+# The tests by name: linear, linear on normal scores, of tables, of both discrete and continuous columns, of residuals of
+# splines, of random features.
+TESTS = ("fisher_z", "rank", "chi2", "g2", "mixed", "gcm", "rcot")
+# Those that can count effective rows.
+SERIAL = ("fisher_z", "rank", "gcm")
 # Draws the features of the nonlinear test, once and for all: nothing of a search is random.
 _SEED = 20190306
 
@@ -50,7 +53,7 @@ class Weighing:
     lags : largest lag and 1.
     alpha : level of the tests.
     testwise : whether every linear test uses all rows that it can, instead of those of pairs; no resample does.
-    autocorrelation : whether linear tests count effective rows; not together with ``testwise``.
+    autocorrelation : whether a test in ``SERIAL`` counts effective rows; linear ones then use the rows of pairs.
     foreign : makes tests of another kind, of windows, labels and a level.
 
     >>> rng = np.random.default_rng(0)
@@ -85,6 +88,10 @@ class Weighing:
             from causaldisc.kernels.rcot import RCoT
 
             return _general(some, labels, self.lags, RCoT.build(some, labels, self.alpha, np.random.default_rng(_SEED)))
+        if self.test == "gcm":
+            from causaldisc.kernels.gcm import GCM
+
+            return _general(some, labels, self.lags, GCM.build(some, labels, self.alpha, self.autocorrelation))
         if self.autocorrelation:
             return self._serial(some, labels)
         if self.testwise and rows is None and bool(np.isnan(some).any()):
