@@ -21,12 +21,13 @@ from causaldisc.core.telemetry import Telemetry
 _ROWS_A_CAUSE = 5
 
 
-def wishes(codes: np.ndarray, marks: Marks, telemetry: Telemetry) -> Iterator[Wish]:
+def wishes(codes: np.ndarray, marks: Marks, telemetry: Telemetry, rows: int = 1) -> Iterator[Wish]:
     """Yield the direction of every open edge with a demonstrable delay.
 
     Parameters
     ----------
     codes : int8[N, N, L + 1], in which past causes stand; ``marks`` has those of lag 0.
+    rows : 1 for leads of more than a row, 0 for any.
     """
     from causaldisc.kernels.lead import lead
 
@@ -36,7 +37,7 @@ def wishes(codes: np.ndarray, marks: Marks, telemetry: Telemetry) -> Iterator[Wi
         series, blocks = _freed(telemetry, i, j, others)
         if series is None:
             continue
-        found = lead(series[:, 0], series[:, 1], blocks)
+        found = lead(series[:, 0], series[:, 1], blocks, rows)
         if found.first:
             yield Wish(*((i, j) if found.first > 0 else (j, i)), "lag", abs(found.z))
 
