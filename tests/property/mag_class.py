@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
-from itertools import combinations, product
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 from numba import njit
+
+from causaldisc.kernels.duplicates import Groups
+from causaldisc.kernels.fci import learn
+from causaldisc.kernels.pc import Evidence
 
 CIRCLE, ARROW, TAIL = 1, 2, 3
 
@@ -47,7 +52,7 @@ def _connected(marks, x, y, given):
 
 @njit
 def independences(marks, shown, chosen):
-    """bool[shown, shown, 2 ** shown]: which of the first nodes are m-separated given sets of them (bits) and bool[N] ``chosen``."""
+    """bool[K, K, 2 ** K]: which of the first K = ``shown`` nodes sets of them (bits) and bool[N] ``chosen`` m-separate."""
     table = np.zeros((shown, shown, 1 << shown), np.bool_)
     given = np.empty(len(marks), np.bool_)
     for x in range(shown):
@@ -146,8 +151,53 @@ def random_dag(rng, d, share):
     return np.triu(rng.random((d, d)) < share, 1)[np.ix_(order, order)]
 
 
-def subsets(items, size):
-    return map(frozenset, combinations(items, size))
+@dataclass(frozen=True, eq=False)
+class Oracle:
+    """Tests that know all independences: the statistic is 1 where x and y are connected given a set, else 0."""
+
+    table: np.ndarray
+    cause: np.ndarray
+    critical: float = 0.5
+    cost: float = 1.0
+
+    def under(self, cause):
+        return replace(self, cause=cause)
+
+    def of(self, columns):
+        raise AssertionError("no duplicates here")
+
+    def marginal(self, variables):
+        statistic = (~self.table[:, :, 0]).astype(float)
+        return statistic, np.array(statistic), np.ones(statistic.shape, dtype=bool)
+
+    def log_p(self, statistic):
+        return -statistic
+
+    def judge(self, neighbours, pairs, sizes, first, results, *more):
+        (flat, starts), (found, holding, best), made, enough = neighbours, results, 0, False
+        for k, (x, y) in enumerate(pairs.tolist()):
+            seen = set()
+            for size in range(sizes[0], sizes[1] + 1):
+                for end, other in ((x, y), (y, x)):
+                    near = flat[starts[end] : starts[end + 1]].tolist()
+                    pool = [z for z in near if z != other and (self.cause[z, end] or self.cause[z, other])]
+                    enough = enough or (len(pool) >= size == sizes[1] and not (first and found[k]))
+                    for given in map(frozenset, combinations(pool, size)):
+                        if given in seen or (first and found[k]):
+                            continue
+                        seen.add(given)
+                        made += 1
+                        apart = self.table[x, y, sum(1 << z for z in given)]
+                        best[k, 0] = min(best[k, 0], float(not apart))
+                        found[k] += apart
+                        if apart and not first:
+                            holding[k, list(given)] += 1
+        return made, enough
 
 
-__all__ = ["adjacencies", "ancestors", "common", "independences", "members", "of_dag", "product", "random_dag", "subsets"]
+def found_by_fci(table, allowed=None, required=None, **more):
+    """What FCI finds where the tests know all."""
+    n = len(table)
+    every = np.ones((n, n), dtype=bool)
+    evidence = Evidence(every.astype(float), 1e9 * every, Groups(np.arange(n), np.arange(n)), Oracle(table, every), 0.0)
+    return learn(evidence, every if allowed is None else allowed, ~every if required is None else required, **more)
