@@ -64,7 +64,8 @@ def tested(
         entry = {**belief.clause.to_dict(), "pairs": len(belief.sources)}
         places = belief.cells(constraints.allowed)
         if len(places[0]):
-            best = int(np.argmax(np.nan_to_num(square[places], nan=-1.0)))
+            # Of a window of lags the one that the belief was looked for at.
+            best = int(np.lexsort((np.nan_to_num(square[places], nan=-1.0), logits[places] != 0))[-1])
             at = tuple(int(axis[best]) for axis in places)
             z2, bar = float(square[at]), float(bars(plain, logits[at], rows[at]))
             entry |= {"z2": z2, "p_value": float(np.exp(log_p_of(z2)))}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from causaldisc.algorithms._beliefs import with_beliefs
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.discovery import Learned
 from causaldisc.core.errors import InputError
@@ -63,6 +64,8 @@ class Findings:
     strength : partial correlations.
     log_p : natural logarithms of their p-values, <= 0, for the order of links.
     adjusted : the same after a correction for multiple testing, for the p-values of edges.
+    owed : bool, links that the data alone would not keep: beliefs do.
+    turned : bool, links of lag 0 whose direction beliefs gave.
     report : JSON-ready facts.
     """
 
@@ -70,7 +73,12 @@ class Findings:
     strength: np.ndarray
     log_p: np.ndarray
     adjusted: np.ndarray
+    owed: np.ndarray
+    turned: np.ndarray
     report: Mapping[str, Any]
+
+
+ARRAYS = ("codes", "strength", "log_p", "adjusted", "owed", "turned")
 
 
 # Seconds on a common machine by product of two cells, and by test of its own correlations and row.
@@ -174,8 +182,11 @@ def searched(constraints: Constraints) -> np.ndarray:
 
 
 def has_choice(constraints: Constraints) -> bool:
-    """Whether any required edge has more than one lag to choose from."""
-    return any(constraints.allowed[i, j, low : high + 1].sum() > 1 for i, j, (low, high) in constraints.required)
+    """Whether any edge that is required or believed has more than one lag to choose from."""
+    believed = (b for b in constraints.beliefs if b.logit > 0)
+    return any(constraints.allowed[i, j, low : high + 1].sum() > 1 for i, j, (low, high) in constraints.required) or any(
+        constraints.allowed[b.sources, b.targets, b.window[0] : b.window[1] + 1].sum(axis=1).max(initial=0) > 1 for b in believed
+    )
 
 
 def learned(
@@ -193,6 +204,8 @@ def learned(
     for i, j, lag in np.argwhere(settled | pinned).tolist():
         seen = findings.log_p[i, j, lag] <= _log(alpha) or not pinned[i, j, lag]
         evidence[i, j, lag] = ("data", "prior") if seen else ("prior",)
+    owed = findings.owed & ~pinned
+    evidence = with_beliefs(evidence, owed, (findings.turned & (codes == DIRECTED))[:, :, 0])
     graph = CausalGraph.from_codes(
         variables, codes, kind="lagged", strength=findings.strength, p_value=np.exp(findings.adjusted), evidence=evidence
     )

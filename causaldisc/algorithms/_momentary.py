@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from causaldisc.algorithms._lagged import Findings, Sample, Windows, has_choice, learned, obey, searched
+from causaldisc.algorithms._beliefs import tested
+from causaldisc.algorithms._lagged import ARRAYS, Findings, Sample, Windows, has_choice, learned, obey, searched
 from causaldisc.algorithms._resampled import Draft, Resampled, Study
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.parameters import parameter
@@ -31,6 +32,8 @@ class Search:
     Attributes
     ----------
     may, must : bool[N, N, L + 1], links that may be tested, and those that stay.
+    logits : float[N, N, L + 1], what beliefs say of adjacencies, symmetric at lag 0; 0 where nothing is believed.
+    directions : float[N, N], log-odds of i → j over j → i at lag 0.
     expired : whether time is up.
     tally : int[3]: tests made, those with conditions cut for linear dependence, searches through subsets cut short.
     complete : whether there was time for everything.
@@ -39,9 +42,17 @@ class Search:
     sample: Sample
     may: np.ndarray
     must: np.ndarray
+    logits: np.ndarray
+    directions: np.ndarray
     expired: Callable[[], bool]
     tally: np.ndarray
     complete: bool = True
+
+    @property
+    def rows(self) -> np.ndarray:
+        """float[N, N, L + 1], the windows behind each link."""
+        n, _, lags = self.may.shape
+        return self.sample.n[: n * lags, :n].reshape(lags, n, n).transpose(1, 2, 0)
 
     def go_on(self) -> bool:
         """Whether there is time for another portion of work; notes it when there is not."""
@@ -66,6 +77,8 @@ class Momentary(Resampled):
     own_means: bool = parameter(False, "centre each environment by itself, so that shifts between them make no link")
     fdr: bool = parameter(False, "adjust the p-values of lagged links for their number (Benjamini-Hochberg)")
 
+    uses_beliefs: ClassVar[bool] = True
+
     @property
     def kind(self) -> str:
         """Always ``lagged``."""
@@ -77,6 +90,7 @@ class Momentary(Resampled):
 
     def study(self, telemetry: Telemetry, constraints: Constraints, end: float) -> Study:
         """Search on all windows; nothing of it is random."""
+        from causaldisc.kernels.beliefs import adjacency
         from causaldisc.kernels.moments import canonical_order, reordered
 
         order = canonical_order(telemetry.values)
@@ -86,21 +100,29 @@ class Momentary(Resampled):
         windows = Windows(telemetry.values[:, order], telemetry.environments, 2 * self.max_lag, self.missing, self.own_means)
         may, none = searched(local), np.zeros(local.allowed.shape, dtype=bool)
 
-        def begin(data: Sample, until: float, must: np.ndarray) -> Search:
-            return Search(data, may, must, lambda: time.monotonic() > until, np.zeros(3, np.int64))
+        def begin(data: Sample, until: float) -> Search:
+            room = none.astype(float)
+            return Search(data, may, none, room, room[:, :, 0], lambda: time.monotonic() > until, np.zeros(3, np.int64))
 
-        search = begin(windows.sample(names), end, none)
-        # A required edge goes to the lag of its strongest momentary dependence, were it not required.
-        search.must = local.pin(np.abs(self.momentary(search).value) if has_choice(local) else none.astype(float))
+        search = begin(windows.sample(names), end)
+        # An edge required or believed goes to the lag of its strongest momentary dependence, were it neither.
+        association = np.abs(self.momentary(search).value) if has_choice(local) else none.astype(float)
+        search.must = local.pin(association)
+        if local.beliefs:
+            said = local.belief_logits(association)
+            search.logits, search.directions = adjacency(said, local.allowed), said[:, :, 0] - said[:, :, 0].T
         found = self.find(search)
 
         def again(rows: np.ndarray) -> Draft:
-            new = self.find(begin(windows.sample(names, rows), np.inf, search.must))
+            given = {"must": search.must, "logits": search.logits, "directions": search.directions}
+            new = self.find(replace(begin(windows.sample(names, rows), np.inf), **given))
             codes, _, _ = obey(new.codes, local.allowed, search.must, new.log_p)
             return Draft(reordered(codes, back), reordered(new.log_p / -np.log(10.0), back))
 
         report = {**search.sample.report(), **found.report, **_account(search)}
-        arrays = {name: reordered(getattr(found, name), back) for name in ("codes", "strength", "log_p", "adjusted")}
+        arrays = {name: reordered(getattr(found, name), back) for name in ARRAYS}
+        if constraints.beliefs:
+            report["beliefs"] = self._tested(search, constraints, arrays["log_p"], back)
         findings = Findings(**arrays, report=report)
         result = learned(telemetry.variables, constraints, reordered(search.must, back), findings, self.alpha)
         return Study(result, again, windows.labels, _RUN_SECONDS + _TEST_SECONDS * search.tally[0] + windows.cost)
@@ -118,7 +140,49 @@ class Momentary(Resampled):
             if not search.go_on():
                 break
             select_parents(given, search.sample.series, room, search.may, search.must, most, j, parents, links, search.tally)
+        self._keep_believed(search, parents, links)
         return parents, links
+
+    def _keep_believed(self, search: Search, parents: Parents, links: Links) -> None:
+        """Put believed parents that left the selection back at its end, where their last test clears the bar of the belief.
+
+        They may be parents in no test that comes: more of the past among the conditions confounds nothing, and what the graph
+        says of them is for the tests of links to say.
+        """
+        from causaldisc.kernels.pcmci import log_p_of
+
+        if not (search.logits[:, :, 1:] > 0).any():
+            return
+        n, log_p = len(search.may), log_p_of(links)
+        left = (search.logits > 0) & search.may & (links.freedom >= 1) & (log_p <= self.levels(search, self.pc_alpha))
+        left[:, :, 0] = False
+        for j in range(n):
+            size = int(parents.sizes[j])
+            i, lags = np.nonzero(left[:, j])
+            more = (lags * n + i)[np.lexsort((lags, i, log_p[i, j, lags]))]
+            more = more[~np.isin(more, parents.columns[j, :size])]
+            parents.columns[j, size : size + len(more)] = more
+            parents.sizes[j] = size + len(more)
+
+    def levels(self, search: Search, alpha: float) -> np.ndarray:
+        """Return float[N, N, L + 1], the logarithm of the level of every link: that of alpha, or what beliefs make of it."""
+        from causaldisc.kernels.beliefs import bars, coarse, log_p_of, square_at
+
+        levels = np.full(search.logits.shape, np.log(alpha) if alpha > 0 else -np.inf)
+        said = np.nonzero(search.logits)
+        if len(said[0]) and alpha > 0:
+            rows = coarse(search.rows[said])
+            levels[said] = log_p_of(bars(square_at(np.log(alpha)), search.logits[said], rows))
+        return levels
+
+    def _tested(self, search: Search, constraints: Constraints, log_p: np.ndarray, back: np.ndarray) -> list[dict[str, Any]]:
+        """Tell what the tests, by the logarithm of their p values, say of every belief."""
+        from causaldisc.kernels.beliefs import square_at
+        from causaldisc.kernels.moments import reordered
+
+        logits, rows = reordered(search.logits, back), reordered(search.rows, back)
+        plain = float(square_at(np.log(self.alpha))) if self.alpha > 0 else np.inf
+        return tested(constraints, square_at(log_p), plain, logits, rows)
 
     def momentary(self, search: Search) -> Links:
         """Test every link given the parents of both its ends."""

@@ -45,13 +45,19 @@ class PCMCI(Momentary):
 
     def find(self, search: Search) -> Findings:
         """Test all links and keep the significant ones."""
+        from causaldisc.kernels.belief_directions import direct
         from causaldisc.kernels.pcmci import log_p_of
 
         links = self.momentary(search)
         log_p = log_p_of(links)
         adjusted = self.adjust(search, log_p)
         # links.freedom: without a degree of freedom there was no test.
-        kept = (np.exp(adjusted) <= self.alpha) & (links.freedom >= 1)
-        codes = np.where(kept, DIRECTED, 0)
-        codes[:, :, 0] = np.where(kept[:, :, 0], UNDIRECTED, 0)
-        return Findings(codes, links.value, log_p, adjusted, {})
+        tested, level = links.freedom >= 1, np.exp(self.levels(search, self.alpha))
+        kept = (np.exp(adjusted) <= np.where(search.logits == 0, self.alpha, level)) & tested
+        codes, turned = np.where(kept, DIRECTED, 0).astype(np.int8), np.zeros(kept.shape, dtype=bool)
+        forward = (search.may & ~search.may.swapaxes(0, 1) | search.must)[:, :, 0]
+        codes[:, :, 0] = np.where(kept[:, :, 0] & ~forward.T, np.where(forward, DIRECTED, UNDIRECTED), 0)
+        # No triple is judged here: a direction that beliefs give has to close no cycle, and nothing follows from it.
+        codes[:, :, 0], turned[:, :, 0] = direct(codes[:, :, 0], search.directions, lambda now: now, lambda now: now < 0)
+        owed = kept & (search.logits > 0) & (np.exp(adjusted) > self.alpha)
+        return Findings(codes, links.value, log_p, adjusted, owed, turned, {})

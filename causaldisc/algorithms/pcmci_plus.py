@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import comb
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -52,20 +52,21 @@ class PCMCIPlus(Momentary):
         from causaldisc.kernels.pcmci import log_p_of
 
         parents, links = self.lagged_parents(search)
-        given = moments(search.sample.R, search.sample.n, self.alpha)
+        given = Levels(moments(search.sample.R, search.sample.n, self.alpha), search.logits != 0, self.levels(search, self.alpha))
         room = factor(2 * int(parents.sizes.max(initial=0)) + len(search.may) + 1)
         present = self._skeleton(search, given, room, parents, links)
         log_p = log_p_of(links)
         _agree(search, links.value, log_p)
-        codes, ambiguous = self._directions(search, given, room, parents, present)
+        codes, turned, ambiguous = self._directions(search, given, room, parents, present)
         report = {
             "ambiguous_triples": ambiguous,
             "conflicting_edges": int((codes[:, :, 0] == CONFLICT).sum()) // 2,
             "searches_cut_short": int(search.tally[2]),
         }
-        return Findings(codes, links.value, log_p, self.adjust(search, log_p), report)
+        owed = (codes > 0) & (search.logits > 0) & (log_p > np.log(max(self.alpha, 1e-300)))
+        return Findings(codes, links.value, log_p, self.adjust(search, log_p), owed, turned, report)
 
-    def _skeleton(self, search: Search, given: Moments, room: Factor, parents: Parents, links: Links) -> np.ndarray:
+    def _skeleton(self, search: Search, given: Levels, room: Factor, parents: Parents, links: Links) -> np.ndarray:
         """Return bool[N, N, L + 1], the links that no set of neighbours separates; the links' tests are updated."""
         from causaldisc.kernels.pcmci_plus import judge_pairs
 
@@ -79,25 +80,25 @@ class PCMCIPlus(Momentary):
             rounds, sizes = _pairs(present, must, degree, level), np.full(n + 1, level, np.int64)
             if not any(map(len, rounds)):
                 break
-            portions = [pairs[k : k + _PORTION] for pairs in rounds for k in range(0, len(pairs), _PORTION)]
-            for place, portion in enumerate(portions):
+            portions = [(own, pairs[some]) for pairs in rounds for own, some in given.portions(pairs)]
+            for place, (own, portion) in enumerate(portions):
                 if not search.go_on():
-                    return _tested(present, np.concatenate(portions[place:])) if level == 0 else present
+                    return _tested(present, np.concatenate([rest for _, rest in portions[place:]])) if level == 0 else present
                 # The other direction at lag 0 may have gone in the meantime.
                 left = np.ascontiguousarray(portion[present[tuple(portion.T)]])
                 worst = np.column_stack([array[tuple(left.T)] for array in (*links, weakest)])
                 found = np.zeros(len(left), np.int64)
                 rest = (near, degree, parents, worst, found, votes, search.tally)
-                judge_pairs(given, search.sample.series, room, left, level, sizes, True, *rest)
+                judge_pairs(own, search.sample.series, room, left, level, sizes, True, *rest)
                 _update(left, level, found, worst, must, present, links, weakest)
             level += 1
         return present
 
     def _directions(
-        self, search: Search, given: Moments, room: Factor, parents: Parents, present: np.ndarray
-    ) -> tuple[np.ndarray, int]:
-        """Return codes [N, N, L + 1] and the number of ambiguous triples."""
-        from causaldisc.kernels.pcmci_orientation import REVERSED, links_between, orient, unshielded
+        self, search: Search, given: Levels, room: Factor, parents: Parents, present: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, int]:
+        """Return codes and the directions owed to beliefs, [N, N, L + 1] each, and the number of ambiguous triples."""
+        from causaldisc.kernels.pcmci_orientation import REVERSED, believe, links_between, orient, unshielded
         from causaldisc.kernels.pcmci_plus import judge_pairs
 
         codes = _undirected(search, present)
@@ -106,17 +107,38 @@ class PCMCIPlus(Momentary):
         near, degree = _neighbours(present[:, :, 0], np.ones(present.shape[:2]))
         largest = np.array([_largest(count) for count in range(len(near) + 1)], np.int64)
         found, inside = np.zeros(len(pairs), np.int64), np.zeros(len(triples), np.int64)
-        for begin in range(0, len(pairs), _PORTION):
+        for own, some in given.portions(pairs):
             if not search.go_on():
-                return np.where(codes == REVERSED, 0, codes), 0
-            portion, mine = pairs[begin : begin + _PORTION], (link >= begin) & (link < begin + _PORTION)
-            votes, unused = np.zeros((len(portion), len(near)), np.int64), np.empty((len(portion), 3))
-            rest = (near, degree, parents, unused, found[begin : begin + _PORTION], votes, search.tally)
-            judge_pairs(given, search.sample.series, room, portion, 0, largest, False, *rest)
-            inside[mine] = votes[link[mine] - begin, triples[mine, 2]]
+                return np.where(codes == REVERSED, 0, codes), np.zeros(codes.shape, dtype=bool), 0
+            place = np.full(len(pairs), -1)
+            place[some] = np.arange(len(some))
+            mine, separated = place[link] >= 0, np.zeros(len(some), np.int64)
+            votes, unused = np.zeros((len(some), len(near)), np.int64), np.empty((len(some), 3))
+            rest = (near, degree, parents, unused, separated, votes, search.tally)
+            judge_pairs(own, search.sample.series, room, pairs[some], 0, largest, False, *rest)
+            found[some], inside[mine] = separated, votes[place[link[mine]], triples[mine, 2]]
         search.tally[2] += (largest[degree] < degree).sum()
-        codes = orient(codes, triples, found[link], inside)
-        return np.where(codes == REVERSED, 0, codes), int((2 * inside == found[link]).sum())
+        codes, turned = believe(orient(codes, triples, found[link], inside), search.directions, triples, found[link], inside)
+        return np.where(codes == REVERSED, 0, codes), turned, int((2 * inside == found[link]).sum())
+
+
+class Levels(NamedTuple):
+    """The moments at the level of the graph, and bool and float[N, N, L + 1]: links with a level of their own, its logarithm."""
+
+    moments: Moments
+    own: np.ndarray
+    log_level: np.ndarray
+
+    def portions(self, pairs: np.ndarray) -> list[tuple[Moments, np.ndarray]]:
+        """Part links int[P, 3] into portions of one level each: the moments at that level, and which links."""
+        from causaldisc.kernels.conditioning import moments
+
+        own, log_level = self.own[tuple(pairs.T)], self.log_level[tuple(pairs.T)]
+        parts = [(self.moments, np.flatnonzero(~own))]
+        for level in np.unique(log_level[own]):
+            at = moments(self.moments.R, self.moments.n, float(np.exp(level)))
+            parts.append((at, np.flatnonzero(own & (log_level == level))))
+        return [(at, some[k : k + _PORTION]) for at, some in parts for k in range(0, len(some), _PORTION)]
 
 
 def _start(search: Search, parents: Parents) -> np.ndarray:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from causaldisc.kernels.belief_directions import direct
+
 DIRECTED, UNDIRECTED, CONFLICT, REVERSED = 1, 2, 3, 4
 
 
@@ -68,7 +70,46 @@ def orient(codes: np.ndarray, triples: np.ndarray, found: np.ndarray, with_middl
     wanted[j, k] = True
     wanted[i[lag == 0], k[lag == 0]] = True
     _direct(codes, wanted)
-    unclear = _numbers(triples[ambiguous], codes.shape)
+    return _follow(codes, _numbers(triples[ambiguous], codes.shape))
+
+
+def believe(
+    codes: np.ndarray, worth: np.ndarray, triples: np.ndarray, found: np.ndarray, with_middle: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Direct lag-0 edges that :func:`orient` left open as beliefs say, see :func:`causaldisc.kernels.belief_directions.direct`.
+
+    Parameters
+    ----------
+    worth : float[N, N], log-odds of i → j over j → i.
+    triples, found, with_middle : as in :func:`orient`.
+
+    Returns
+    -------
+    New codes, and bool[N, N, L + 1] of the edges whose direction is owed to beliefs.
+    """
+    unclear = _numbers(triples[2 * with_middle == found], codes.shape)
+    i, lag, k, j = triples[2 * with_middle >= found].T
+    turned = np.zeros(codes.shape, dtype=bool)
+
+    def whole(now: np.ndarray) -> np.ndarray:
+        graph = np.array(codes)
+        graph[:, :, 0] = np.where((now == 0) & (now.T == DIRECTED), REVERSED, now)
+        return graph
+
+    def follow(now: np.ndarray) -> np.ndarray:
+        after = _follow(whole(now), unclear)[:, :, 0]
+        return np.where(after == REVERSED, 0, after)
+
+    def unseen(now: np.ndarray) -> np.ndarray:
+        return (whole(now)[i, k, lag] == DIRECTED) & (now[j, k] == DIRECTED)
+
+    now = np.where(codes[:, :, 0] == REVERSED, 0, codes[:, :, 0])
+    after, turned[:, :, 0] = direct(now, worth, follow, unseen)
+    return whole(after), turned
+
+
+def _follow(codes: np.ndarray, unclear: np.ndarray) -> np.ndarray:
+    """Apply the rules until nothing follows any more, in place; ``unclear`` are the numbers of ambiguous triples."""
     while True:
         before = codes.copy()
         _direct(codes, _away_from_parents(codes, unclear))
