@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from causaldisc.algorithms._beliefs import weighed
+from causaldisc.algorithms._calibration import Shares, calibrated
 from causaldisc.algorithms._directions import directed
 from causaldisc.core.confidence import Confidence
 from causaldisc.core.constraints import Constraints
@@ -103,7 +104,8 @@ class Repeated(Algorithm):
             report["truncated"] = True
         if not votes.resamples:
             return replace(learned, report=report)
-        confidence = _confidence(votes, constraints, block)
+        search = f"{self.name}@{min(self.max_lag, 1)}"
+        confidence = _confidence(search, telemetry, votes, constraints, block)
         learned = replace(learned, graph=confidence.of(learned.graph), confidence=confidence)
         if self.min_confidence > 0.0:
             learned = _keep(learned, constraints, confidence.adjacency >= self.min_confidence, report, "abstained_edges")
@@ -201,14 +203,27 @@ def _bootstrap(study: Study, wanted: int, block: int, rng: np.random.Generator, 
     return Votes(adjacent, directed, strength / max(made, 1), made)
 
 
-def _confidence(votes: Votes, constraints: Constraints, block: int) -> Confidence:
-    """Turn votes into probabilities."""
+def _confidence(search: str, telemetry: Telemetry, votes: Votes, constraints: Constraints, block: int) -> Confidence:
+    """Turn votes into probabilities, by the map of the search where it has one; what the prior settles is certain."""
     frequency = votes.adjacent / votes.resamples
     directed = np.divide(votes.directed, votes.adjacent, out=np.zeros_like(frequency), where=votes.adjacent > 0)
     directed[:, :, 1:] = 1.0
-    outside = ~constraints.adjacent
-    frequency[outside] = directed[outside] = np.nan
-    return Confidence(frequency, directed, frequency, directed, votes.resamples, block, "none")
+    shares = Shares(frequency, votes.directed / votes.resamples, votes.strength, votes.resamples)
+    found = calibrated(search, telemetry.values, shares, _pairs(constraints.adjacent), block)
+    sure, way = np.array(frequency), np.array(directed)
+    if found is not None:
+        sure, way[:, :, 0] = found
+    may = constraints.allowed
+    np.copyto(way[:, :, 0], may[:, :, 0], where=may[:, :, 0] != may[:, :, 0].T)
+    for i, j, (low, high) in constraints.required:
+        needed = np.arange(low, high + 1)[directed[i, j, low : high + 1] == 1.0]
+        for lag in needed[frequency[i, j, needed] == 1.0]:
+            sure[i, j, lag] = way[i, j, lag] = 1.0
+            if lag == 0:
+                sure[j, i, 0], way[j, i, 0] = 1.0, 0.0
+    for array in (sure, way, frequency, directed):
+        array[~constraints.adjacent] = np.nan
+    return Confidence(sure, way, frequency, directed, votes.resamples, block, "none" if found is None else search)
 
 
 def _pairs(adjacent: np.ndarray) -> np.ndarray:
