@@ -36,7 +36,8 @@ class GES(Resampled):
     Linear relations, Gaussian noise and no hidden common cause are assumed. The prior holds inside the search: it goes over
     graphs that obey every clause and are closed under Meek's rules. With ``max_lag`` > 0 the past of all variables joins as
     possible causes. Missing values are left out pair by pair, and the fewest rows behind any pair count as the sample size;
-    each environment has its own means. Of near-duplicate columns one is searched, and the others are joined to it.
+    each environment has its own means. With ``autocorrelation`` the median pair's effective rows count instead where they are
+    fewer. Of near-duplicate columns one is searched, and the others are joined to it.
 
     Raises
     ------
@@ -53,6 +54,10 @@ class GES(Resampled):
     penalty: float = parameter(1.0, "factor on the penalty of BIC; larger = fewer edges", low=0.0, search=(0.25, 8.0, "log"))
     max_lag: int = parameter(0, "largest lag, in steps", low=0)
     max_parents: int | None = parameter(None, "most parents that a step may give a variable; null = a fifth of the rows", low=0)
+    test: str = parameter(
+        "parcorr", "correlations of the values (parcorr), or of their normal scores (rank)", choices=("parcorr", "rank")
+    )
+    autocorrelation: bool = parameter(False, "count effective rows, by the autocorrelations of the columns")
     uses_beliefs: ClassVar[bool] = True
     name: ClassVar[str] = "ges"
     summary: ClassVar[str] = "greedy equivalence search, BIC, with lags"
@@ -68,17 +73,20 @@ class GES(Resampled):
         from causaldisc.kernels.bic import partial_correlations, price_of
         from causaldisc.kernels.ges_search import search
         from causaldisc.kernels.moments import canonical_order, lagged, lagged_rows, reordered
+        from causaldisc.kernels.weighing import transformed
 
         order = canonical_order(telemetry.values)
         back = np.argsort(order)
         local, n = constraints.restrict(order), telemetry.shape[1]
         labels = telemetry.environments[lagged_rows(telemetry.environments, self.max_lag)]
         _refuse_too_few(labels, telemetry.environments, self.max_lag)
-        windows = lagged(telemetry.values, telemetry.environments, self.max_lag, order)
+        values = transformed(self.test, telemetry.values, telemetry.environments)
+        windows = lagged(values, telemetry.environments, self.max_lag, order)
+        each = self._rows_of_one(windows, labels)
 
         def find(rows: np.ndarray | None = None, until: float = math.inf) -> tuple[_Evidence, np.ndarray, _Weights | None, Found]:
             some, of = (windows, labels) if rows is None else (windows[rows], labels[rows])
-            evidence = _evidence(some, of, local)
+            evidence = _evidence(some, of, local, each)
             required = local.pin(_by_lag(np.abs(evidence.R[:, :n])))
             most = int(evidence.rows) // _ROWS_PER_PARENT
             weights = _Weights.of(local, evidence, price_of(self.penalty, evidence.rows))
@@ -124,6 +132,20 @@ class GES(Resampled):
         cost = _RUN_SECONDS + _STEP_SECONDS * sum(found.steps) * n + _CELL_SECONDS * windows.size * windows.shape[1]
         return Study(Learned(graph, np.where(constraints.allowed, scores, np.nan), report), again, labels, cost)
 
+    def _rows_of_one(self, windows: np.ndarray, labels: np.ndarray) -> float | np.ndarray:
+        """How many rows of a pair tell as much as an independent one: float[M, M], or 1."""
+        if not self.autocorrelation:
+            return 1.0
+        if self.max_lag:
+            raise InputError(
+                f"ges.autocorrelation must be false with max_lag > 0, got max_lag={self.max_lag}: the past is among the causes; "
+                "valid: max_lag=0"
+            )
+        from causaldisc.kernels.effective import autocorrelations, inflation
+
+        there = (~np.isnan(windows)).astype(float)
+        return inflation(autocorrelations(windows, labels), there.T @ there, len(windows))
+
 
 class _Evidence(NamedTuple):
     """Correlations float[M, M] of all variables and their lagged copies, column ``lag * N + i``, and what is behind them.
@@ -148,7 +170,7 @@ def _refuse_too_few(labels: np.ndarray, environments: np.ndarray, max_lag: int) 
         )
 
 
-def _evidence(windows: np.ndarray, labels: np.ndarray, constraints: Constraints) -> _Evidence:
+def _evidence(windows: np.ndarray, labels: np.ndarray, constraints: Constraints, each: float | np.ndarray) -> _Evidence:
     from causaldisc.kernels.moments import near_duplicates, pairwise_correlation, repair
 
     R, joint = pairwise_correlation(windows, labels)
@@ -158,7 +180,10 @@ def _evidence(windows: np.ndarray, labels: np.ndarray, constraints: Constraints)
     groups = near_duplicates(np.where(joint >= _ROWS_FOR_EQUALITY, R, 0.0)[:n, :n])
     twins = [_representative_first(list(group), windows[:, :n], constraints) for group in groups]
     fixed, change = repair(np.where(known | itself, R, 0.0))
-    return _Evidence(fixed, float(joint[known].min()) if known.any() else float(len(labels)), known, twins, change)
+    rows = float(joint[known].min()) if known.any() else float(len(labels))
+    if known.any() and isinstance(each, np.ndarray):
+        rows = min(rows, float(np.median((joint / each)[known])))  # the slowest pair must not speak for all
+    return _Evidence(fixed, rows, known, twins, change)
 
 
 def _representative_first(group: list[int], values: np.ndarray, constraints: Constraints) -> list[int]:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from causaldisc.algorithms._beliefs import tested, with_beliefs
+from causaldisc.algorithms._evidence import MISSING_TEXT, SERIAL_TEXT, TEST_TEXT, TESTS, Choice
 from causaldisc.algorithms._resampled import Draft, Resampled, Study
 from causaldisc.core.arrays import cells
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.discovery import Learned
-from causaldisc.core.errors import InputError
 from causaldisc.core.graph import CONFLICT, DIRECTED, CausalGraph
 from causaldisc.core.parameters import parameter
 from causaldisc.core.telemetry import Telemetry
@@ -34,11 +34,13 @@ class PC(Resampled):
 
     No hidden common cause is assumed, and with Fisher's z linear relations and Gaussian noise. Discrete columns are tested on
     contingency tables instead, by χ² or G²: unasked where there are no lags and every column that varies has at most 10
-    values, whole numbers, each in 10 rows on average. With ``max_lag`` > 0 the variables' own past joins the search and time
-    directs every lagged edge. Missing values are left out pair by pair, or test by test (on tables always so); each
-    environment has its own means, or its own tables. Near-duplicate columns are searched as one and reported. Every clause of
-    a prior is obeyed: only pairs that may be adjacent are tested, required edges stay, and given directions come before those
-    of the data.
+    values, whole numbers, each in 10 rows on average. Other tests fit other data: ``rank`` heavy tails and any increasing
+    change of scale, ``mixed`` discrete columns beside continuous ones, ``gcm`` counts and smooth confounding, ``rcot`` and
+    ``knn`` dependence of any shape; ``autocorrelation`` counts the rows of slow series for what they tell. With ``max_lag``
+    > 0 the variables' own past joins the search and time directs every lagged edge. Missing values are left out pair by
+    pair, or test by test (by all tests but linear ones always so); each environment has its own means, or its own tables.
+    Near-duplicate columns are searched as one and reported. Every clause of a prior is obeyed: only pairs that may be
+    adjacent are tested, required edges stay, and given directions come before those of the data.
 
     Tests grow with the size of neighbourhoods that nothing separates: 60 metrics that follow one unmeasured load take
     7 s up to three conditions, and some fifteen times as long with every further one. ``max_conditions`` or
@@ -53,16 +55,9 @@ class PC(Resampled):
     """
 
     alpha: float = parameter(0.01, "level of the independence tests", low=0.0, high=1.0, search=(1e-4, 0.2, "log"))
-    test: str = parameter(
-        "auto",
-        "test of independence; auto = chi2 where all that varies is discrete and there are no lags, else fisher_z",
-        choices=("auto", "fisher_z", "chi2", "g2"),
-    )
-    missing: str = parameter(
-        "pairs",
-        "missing values in fisher_z: correlations over the rows of each pair, or over the rows of all columns of a test",
-        choices=("pairs", "testwise"),
-    )
+    test: str = parameter("auto", TEST_TEXT, choices=TESTS)
+    missing: str = parameter("pairs", MISSING_TEXT, choices=("pairs", "testwise"))
+    autocorrelation: bool = parameter(False, SERIAL_TEXT)
     max_lag: int = parameter(0, "largest lag, in steps", low=0)
     max_conditions: int | None = parameter(None, "largest conditioning set; null = as large as neighbourhoods get", low=0)
     colliders: str = parameter(
@@ -83,20 +78,18 @@ class PC(Resampled):
     def study(self, telemetry: Telemetry, constraints: Constraints, end: float) -> Study:
         """Search on all rows; nothing of it is random."""
         # Late, so that listing the algorithms compiles and loads no kernel.
-        from causaldisc.kernels.moments import canonical_order, lagged, lagged_rows, reordered
+        from causaldisc.kernels.moments import canonical_order, reordered
         from causaldisc.kernels.pc import learn
         from causaldisc.kernels.separation import never
 
         order = canonical_order(telemetry.values)
         back = np.argsort(order)
         local = constraints.restrict(order)
-        labels = telemetry.environments[lagged_rows(telemetry.environments, self.max_lag)]
-        windows = lagged(telemetry.values, telemetry.environments, self.max_lag, order)
-        test = self._test(telemetry)
+        choice = Choice(self.name, self.test, self.missing, self.autocorrelation)
+        weighing = choice.weigh(telemetry, order, self.max_lag, self.alpha)
 
         def find(rows: np.ndarray | None, late: Callable[[], bool] = never) -> tuple[Evidence, Findings]:
-            some, of = (np.array(windows), labels) if rows is None else (windows[rows], labels[rows])
-            evidence = self._weigh(test, some, of)
+            evidence = weighing(rows)
             believe = local.belief_logits if local.beliefs else None
             return evidence, learn(evidence, local.allowed, local.pin, self.max_conditions, self.colliders, late, believe)
 
@@ -120,12 +113,12 @@ class PC(Resampled):
         )
         names = [telemetry.names[k] for k in order]
         np.copyto(scores, np.nan, where=~constraints.allowed)
-        report = {"test": test} | _report(found, evidence, names, local.allowed)
+        report = {"test": weighing.test} | _report(found, evidence, names, local.allowed)
         if constraints.beliefs:
             report["beliefs"] = self._tested(constraints, evidence, found, log_p, back)
         tests = (sum(found.tests) + found.orientation_tests) * evidence.tests.cost
-        cost = _RUN_SECONDS + _TEST_SECONDS * tests + _CELL_SECONDS * windows.size * windows.shape[1]
-        return Study(Learned(graph, scores, report), again, labels, cost)
+        cost = _RUN_SECONDS + _TEST_SECONDS * tests + _CELL_SECONDS * weighing.windows.size * weighing.windows.shape[1]
+        return Study(Learned(graph, scores, report), again, weighing.labels, cost)
 
     def _tested(
         self, constraints: Constraints, evidence: Evidence, found: Findings, log_p: np.ndarray, back: np.ndarray
@@ -139,39 +132,6 @@ class PC(Resampled):
         plain = float(square_at(evidence.tests.log_p(np.array([evidence.tests.critical]))[0]))
         square = square_at(-np.log(10.0) * log_p)
         return tested(constraints, square, plain, reordered(found.logits, back), reordered(rows, back))
-
-    def _test(self, telemetry: Telemetry) -> str:
-        """Return the name of the test."""
-        if self.test == "auto" and self.max_lag == 0:
-            from causaldisc.kernels.levels import discrete
-
-            return "chi2" if discrete(telemetry.values) else "fisher_z"
-        if self.test in ("chi2", "g2"):
-            _check_levels(telemetry)
-        return "fisher_z" if self.test == "auto" else self.test
-
-    def _weigh(self, test: str, windows: np.ndarray, labels: np.ndarray) -> Evidence:
-        """Return what the test works on; the windows may be destroyed."""
-        from causaldisc.kernels.pc import Evidence
-
-        given = windows, labels, self.max_lag + 1, self.alpha
-        if test in ("chi2", "g2"):
-            return Evidence.tables(*given, test == "g2")
-        gappy = self.missing == "testwise" and bool(np.isnan(windows).any())
-        return Evidence.testwise(*given) if gappy else Evidence.fisher(*given)
-
-
-def _check_levels(telemetry: Telemetry) -> None:
-    """Raise InputError for columns that no contingency table is made of."""
-    from causaldisc.kernels.levels import MAX_LEVELS, count_levels
-
-    levels = count_levels(telemetry.values)
-    worst = int(np.argmax(levels))
-    if levels[worst] > MAX_LEVELS:
-        raise InputError(
-            f"pc.test must be fisher_z for columns of many values, got {levels[worst]} of {telemetry.names[worst]}; "
-            f"valid for chi2 and g2: at most {MAX_LEVELS} a column"
-        )
 
 
 def _minus_log10_p(tests: Tests, statistic: np.ndarray) -> np.ndarray:

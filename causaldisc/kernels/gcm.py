@@ -27,7 +27,7 @@ class GCM(Looped):
 
     Columns are taken by their normal scores, so that no tail is too heavy. What it can see of a pair is a monotone trend; what
     it takes out of the conditions is any smooth one, each by itself. A test has the rows in which all of its columns are
-    recorded, and takes about 0.1 ms for 500.
+    recorded, and takes some 0.5 ms for 500.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class GCM(Looped):
     @property
     def cost(self) -> float:
         """How many tests on a correlation matrix take as long as one of these, roughly."""
-        return 200.0 + 0.5 * len(self.scores) * (4.0 if self.autocorrelation else 1.0)
+        return 1500.0 + 2.0 * len(self.scores) * (2.0 if self.autocorrelation else 1.0)
 
     def test(self, x: int, y: int, given: tuple[int, ...]) -> tuple[float, float] | None:
         """Test x and y given others, by the rows that all of them have."""
