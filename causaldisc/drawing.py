@@ -77,12 +77,12 @@ def graph_against_truth(graph: CausalGraph, truth: CausalGraph | None = None, ti
     order = _reading_order(graph)
     codes = graph.adjacency().astype(int) if truth is None else compare(graph, truth)
     look = {HIT: _FOUND} if truth is None else _LOOK
-    codes, undirected = codes[np.ix_(order, order)], _undirected(graph)[np.ix_(order, order)]
+    codes, marks = codes[np.ix_(order, order)], _open_marks(graph, order)
     variables = [graph.variables[k] for k in order]
     side = float(np.clip(4.0 + 0.16 * len(variables), 5.5, 11.0))
     figure = Figure(figsize=(2 * side, side + 0.6), dpi=110, layout="constrained")
     left, right = figure.subplots(1, 2)
-    _circle(left, variables, codes, undirected, look)
+    _circle(left, variables, codes, marks, look)
     _matrix(right, variables, codes, look)
     figure.legend(handles=_legend(codes, look), loc="outside lower center", ncols=len(look), frameon=False)
     if title:
@@ -94,13 +94,24 @@ def graph_against_truth(graph: CausalGraph, truth: CausalGraph | None = None, ti
 
 
 def _undirected(graph: CausalGraph) -> np.ndarray:
-    """bool[N, N], symmetric: pairs joined by an edge whose direction is open."""
+    """bool[N, N], symmetric: pairs joined by an edge that stands for both directions."""
     pairs = np.zeros((len(graph.variables),) * 2, dtype=bool)
     for edge in graph.edges:
-        if not edge.is_directed:
+        if len(edge.directions) > 1:
             i, j = graph.index[edge.source], graph.index[edge.target]
             pairs[i, j] = pairs[j, i] = True
     return pairs
+
+
+def _open_marks(graph: CausalGraph, order: list[int]) -> dict[tuple[int, int], tuple[str, str]]:
+    """The marks at both ends of every edge that is not directed, by its places in an order, both ways round."""
+    place = {graph.names[k]: at for at, k in enumerate(order)}
+    marks: dict[tuple[int, int], tuple[str, str]] = {}
+    for edge in graph.edges:
+        if not edge.is_directed:
+            i, j = place[edge.source], place[edge.target]
+            marks[i, j], marks[j, i] = (edge.source_mark, edge.target_mark), (edge.target_mark, edge.source_mark)
+    return marks
 
 
 def _reading_order(graph: CausalGraph) -> list[int]:
@@ -112,7 +123,9 @@ def _reading_order(graph: CausalGraph) -> list[int]:
     )
 
 
-def _circle(axes: Axes, variables: list[Variable], codes: np.ndarray, undirected: np.ndarray, look: dict[int, Any]) -> None:
+def _circle(
+    axes: Axes, variables: list[Variable], codes: np.ndarray, marks: dict[tuple[int, int], tuple[str, str]], look: dict[int, Any]
+) -> None:
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
 
@@ -123,21 +136,26 @@ def _circle(axes: Axes, variables: list[Variable], codes: np.ndarray, undirected
     for code in sorted(look, reverse=True):  # hits on top
         _, colour, style, _ = look[code]
         for i, j in zip(*np.nonzero(codes == code), strict=True):
-            if code == OPEN or (undirected[i, j] and codes[j, i] == code and i > j):
-                continue  # an undirected edge is one line
+            ends = ("tail", "arrow") if code == MISSED else marks.get((i, j), ("tail", "arrow"))
+            if code == OPEN or (ends != ("tail", "arrow") and codes[j, i] == code and i > j):
+                continue  # an edge that stands for both directions is one line
             # Bent towards the centre, neighbours less than opposites; a side step keeps i → j apart from j → i.
             middle = (points[i] + points[j]) / 2
             bend = (0.4 + 0.4 * middle @ middle) * middle + 0.06 * np.array(
                 [points[j, 1] - points[i, 1], points[i, 0] - points[j, 0]]
             )
             curve = Path([0.975 * points[i], bend, 0.975 * points[j]], [Path.MOVETO, Path.CURVE3, Path.CURVE3])
-            head = "-" if undirected[i, j] else "-|>"
+            head = f"{'<|' if ends[0] == 'arrow' else ''}-{'|>' if ends[1] == 'arrow' else ''}"
             width = 1.5 if code == HIT else 1.1
             axes.add_patch(
                 FancyArrowPatch(
                     path=curve, arrowstyle=head, mutation_scale=size + 4, color=colour, linestyle=style, linewidth=width
                 )
             )
+            open_ends = [0.04 + 0.92 * end for end, mark in enumerate(ends) if mark == "circle"]
+            if open_ends:
+                rings = [(1 - t) ** 2 * 0.975 * points[i] + 2 * t * (1 - t) * bend + t**2 * 0.975 * points[j] for t in open_ends]
+                axes.scatter(*np.array(rings).T, s=14, facecolors="white", edgecolors=colour, linewidths=width, zorder=2)
     axes.scatter(points[:, 0], points[:, 1], s=26, color="#22272e", zorder=3)
     for name, angle, (x, y) in zip(names, np.degrees(angles), points, strict=True):
         left = x < -1e-9
