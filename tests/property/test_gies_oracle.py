@@ -41,9 +41,9 @@ def equivalent(dag, family):
         other = np.zeros_like(dag)
         for (i, j), flip in zip(edges, flips, strict=True):
             other[(j, i) if flip else (i, j)] = True
-        if acyclic(other) and colliders(other) == wanted:
-            if all((cut(other, t) == s).all() for t, s in zip(family, skeletons, strict=True)):
-                found.append(other)
+        same = colliders(other) == wanted and all((cut(other, t) == s).all() for t, s in zip(family, skeletons, strict=True))
+        if same and acyclic(other):
+            found.append(other)
     return found
 
 
