@@ -39,7 +39,7 @@ def judged(rng: np.random.Generator, number: int) -> tuple[str, Sample]:
     name = ("sem", "var", "sem", "var", "mesh")[number % 5]
     seed = int(rng.integers(2**31))
     if name == "mesh":
-        options: dict[str, Any] = {"n_services": int(rng.integers(3, 9)), "duration_s": int(rng.choice([3600, 7200]))}
+        options: dict[str, Any] = {"n_services": int(rng.integers(3, 6)), "duration_s": int(rng.choice([3600, 7200]))}
     else:
         options = {"n_variables": int(rng.integers(5, 26)) if name == "sem" else int(rng.integers(4, 13))}
         options |= {"n_samples": int(10 ** rng.uniform(2.3, 3.5)), "degree": float(rng.uniform(1.0, 3.0))}

@@ -1,7 +1,7 @@
 """Data sets with a truth from families of their own, on which the calibration is fitted: none of them is a source of the package.
 
-``forest``, ``layers`` and ``band`` have independent rows; ``lattice``, ``maps`` and ``cascade`` are series. Two shops that are
-simulated request by request stand beside them, since no equation behaves like a queue.
+``forest``, ``layers`` and ``band`` have independent rows; ``lattice``, ``maps`` and ``cascade`` are series. ``shop`` is a small
+system of its own drawing that is simulated request by request, since no equation behaves like a queue.
 """
 
 from __future__ import annotations
@@ -160,9 +160,24 @@ def cascade(rng: np.random.Generator) -> Sample:
 
 
 def shop(rng: np.random.Generator) -> Sample:
-    """One of two shops, request by request, over a few hours."""
-    name = str(rng.choice(["online_boutique", "sock_shop"]))
-    data = cd.simulate(name, seed=int(rng.integers(2**31)), trials=0, duration_s=int(rng.choice([3600, 7200])))
+    """A chain or a star of three to five services, request by request, of work and calls drawn at random."""
+    import tempfile
+    from pathlib import Path
+
+    services, star = int(rng.integers(3, 6)), bool(rng.random() < 0.5)
+    lines = ["version: 1", "name: drawn", f"rate: {int(rng.integers(15, 60))}", "entries: {s0/read: 3, s0/write: 1}", "services:"]
+    for k in range(services):
+        called = range(1, services) if star and k == 0 else [k + 1] if not star and k + 1 < services else []
+        lines += [f"  s{k}:", f"    cores: {int(rng.integers(1, 3))}", f"    threads: {int(rng.choice([4, 16, 64]))}"]
+        lines += ["    operations:"]
+        for operation in ("read", "write"):
+            some = [f"s{c}/{operation}" for c in called if rng.random() < 0.85]
+            lines += [f"      {operation}: {{work_ms: {int(rng.integers(3, 18))}, calls: [{', '.join(some)}]}}"]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "drawn.yaml"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        seconds, seed = int(rng.choice([3600, 7200])), int(rng.integers(2**31))
+        data = cd.simulate("topology", seed=seed, file=str(path), trials=0, duration_s=seconds)
     assert data.truth is not None
     return Sample(np.array(data.telemetry.values), data.truth.codes() == 1)
 
