@@ -1,12 +1,16 @@
-"""The best acyclic orientation of a skeleton: exact by dynamic programming over subsets, by moves in an order beyond.
+"""The best acyclic orientation of a skeleton: exact by dynamic programming over subsets, by local search beyond.
 
 An orientation is an order of the nodes, and every open edge runs from the earlier to the later end. Its value is the sum of
 ``gain[i, j]`` over the arrows i → j, less ``price`` for every two arrows into a node that should not collide there. A node's
 part depends only on which nodes come before it, so that the best order of a set is the best of its last node and the best
-order of the rest: O(2^n n) steps (the recursion of Held & Karp 1962, used for DAGs by Silander & Myllymäki, UAI 2006).
+order of the rest: O(2^n n) steps (the recursion of Held & Karp 1962, used for DAGs by Silander & Myllymäki, UAI 2006). Beyond,
+single nodes move to their best place in an order, and stretches of the order are put into their exact best order by turns, from
+several orders to begin with.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +18,7 @@ from causaldisc.kernels.compiled import kernel
 from causaldisc.kernels.inner import inner
 
 LARGEST_EXACT = 18
-_SWEEPS = 30
+_SWEEPS, _STRETCH, _STARTS = 30, 10, 6
 
 
 def best_order(
@@ -57,10 +61,34 @@ def best_order(
         order, value = _exact(gain, *(_bits(matrix) for matrix in (open_.T, before.T, meets)), float(price))
         return order, float(value), True
     arrays = (gain, *(np.ascontiguousarray(a, dtype=np.bool_) for a in (open_, before, soft, apart)), float(price))
-    starts = [_greedy(gain, open_, before), *([] if start is None else [np.asarray(start, np.int64)])]
-    found = [(order := np.array(given), _improve(order, *arrays)) for given in starts]
+    forced = [None, *np.argsort(-np.where(open_, gain - gain.T, 0.0).sum(axis=1), kind="stable")[: _STARTS - 1].tolist()]
+    starts = [_greedy(gain, open_, before, first) for first in forced]
+    starts += [_greedy(gain.T, open_, before.T, None)[::-1], *([] if start is None else [np.asarray(start, np.int64)])]
+    found = [_search(np.array(given, np.int64), *arrays) for given in starts]
     best = max(found, key=lambda pair: pair[1])
     return best[0], float(best[1]), False
+
+
+def _search(order: np.ndarray, *arrays: Any) -> tuple[np.ndarray, float]:
+    """Move nodes and re-order stretches until neither helps; the order and its value."""
+    gain, open_, before, soft, apart, price = arrays
+    value = _improve(order, *arrays)
+    for _ in range(_SWEEPS):
+        for begin in range(0, max(len(order) - _STRETCH // 2, 1), _STRETCH // 2):
+            nodes, earlier = order[begin : begin + _STRETCH], order[:begin]
+            among = np.ix_(nodes, nodes)
+            # Causes that come earlier stay: what an arrow costs by meeting them belongs to the arrow.
+            given = open_[np.ix_(earlier, nodes)]
+            soft_given = soft[np.ix_(earlier, nodes)]
+            far = apart[np.ix_(nodes, earlier)].astype(np.float64)
+            met = np.where(soft[among], far @ given, far @ soft_given)
+            masks = open_[among], before[among], soft[among], apart[among]
+            order[begin : begin + _STRETCH] = nodes[best_order(gain[among] - price * met, *masks, price)[0]]
+        better = _improve(order, *arrays)
+        if better <= value + 1e-9 * (1.0 + abs(value)):
+            return order, max(better, value)
+        value = better
+    return order, value
 
 
 def _bits(matrix: np.ndarray) -> np.ndarray:
@@ -68,13 +96,17 @@ def _bits(matrix: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(matrix @ (np.int64(1) << np.arange(matrix.shape[-1], dtype=np.int64)), dtype=np.int64)
 
 
-def _greedy(gain: np.ndarray, open_: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Take again and again the node whose arrows out beat those into it by most, among those that nothing must precede."""
+def _greedy(gain: np.ndarray, open_: np.ndarray, before: np.ndarray, first: int | None) -> np.ndarray:
+    """Take again and again the node whose arrows out beat those into it by most, among those that nothing must precede.
+
+    ``first`` is taken as soon as it can be.
+    """
     balance = np.where(open_, gain - gain.T, 0.0)
     left, order = np.ones(len(gain), dtype=bool), []
     for _ in range(len(gain)):
         free = left & ~before[left].any(axis=0)
-        node = int(np.argmax(np.where(free, balance[:, left].sum(axis=1), -np.inf)))
+        ready = first is not None and free[first]
+        node = first if ready else int(np.argmax(np.where(free, balance[:, left].sum(axis=1), -np.inf)))
         order.append(node)
         left[node] = False
     return np.array(order, dtype=np.int64)
