@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,7 @@ class Nearest(Looped):
             raise InputError(
                 f"`alpha` must be at least {2.0 / (_MOST + 1)} with test=knn, whose p-values are counts, got {alpha}"
             )
+        _library()
         free = np.ones((values.shape[1],) * 2, dtype=bool)
         return cls(np.arange(values.shape[1]), free, -float(np.log10(alpha)), values, seed, needed)
 
@@ -69,12 +71,17 @@ class Nearest(Looped):
         if len(used) < _FEWEST_ROWS or not (np.ptp(used, axis=0) > 0).all():
             return None
         seed = np.random.SeedSequence([self.seed, x, y, *given])
-        with quiet(logger, "tigramite"):
-            from tigramite.independence_tests.cmiknn import CMIknn
-
-            # Blocks of one row: its own choice of their length calls numpy in a way that is no longer there.
-            library: Any = CMIknn(sig_samples=self.permutations, sig_blocklength=1, seed=seed, workers=1, verbosity=0)
-            value, p = library.run_test_raw(used[:, :1], used[:, 1:2], used[:, 2:] if given else None)
+        # Blocks of one row: its own choice of their length calls numpy in a way that is no longer there.
+        library: Any = _library()(sig_samples=self.permutations, sig_blocklength=1, seed=seed, workers=1, verbosity=0)
+        value, p = library.run_test_raw(used[:, :1], used[:, 1:2], used[:, 2:] if given else None)
         # The sample itself is one of those that the null allows.
         p = (float(p) * self.permutations + 1.0) / (self.permutations + 1.0)
         return max(-float(np.log10(p)), 0.0), float(value)
+
+
+@cache
+def _library() -> Any:
+    """The library's class, loaded before threads share the tests out: keeping it quiet is not for several at once."""
+    with quiet(logger, "tigramite"):
+        from tigramite.independence_tests.cmiknn import CMIknn
+    return CMIknn
