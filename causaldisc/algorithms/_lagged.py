@@ -16,7 +16,7 @@ from causaldisc.core.errors import InputError
 from causaldisc.core.graph import CONFLICT, DIRECTED, CausalGraph
 from causaldisc.core.variables import Variable
 from causaldisc.kernels.moments import MIN_ROWS, lagged, lagged_rows, near_duplicates, pairwise_correlation, repair
-from causaldisc.kernels.windows import window_correlation
+from causaldisc.kernels.windows import repeated_correlation, scaled, window_correlation
 
 if TYPE_CHECKING:
     from causaldisc.kernels.testwise import Series
@@ -123,9 +123,14 @@ class Windows:
         return self.environments[lagged_rows(self.environments, self.depth)]
 
     @cached_property
+    def complete(self) -> bool:
+        """Whether nothing is missing."""
+        return not np.isnan(self.values).any()
+
+    @cached_property
     def columns(self) -> np.ndarray:
         """float[T', N * (depth + 1)], all windows side by side."""
-        return lagged(self.values, self.environments, self.depth)
+        return lagged(scaled(self.values) if self.complete else self.values, self.environments, self.depth)
 
     @property
     def cost(self) -> float:
@@ -138,15 +143,17 @@ class Windows:
         On some windows, which may come more than once, ``testwise`` does as ``pairs``: tests of their own would take a
         hundred times as long.
         """
-        complete, apart, change = not np.isnan(self.values).any(), None, 0.0
-        labels = self.labels if rows is None else self.labels[rows]
-        if complete and rows is None:
+        apart, change, labels = None, 0.0, self.labels
+        if self.complete and rows is None:
             how = "none"
             R, n = window_correlation(self.values, self.environments, self.depth, self.own_means)
+        elif self.complete and rows is not None:
+            how = "none"
+            R, n = repeated_correlation(self.columns, rows, labels if self.own_means else None)
         else:
-            X = self.columns if rows is None else self.columns[rows]
-            missing = self.missing if rows is None or self.missing != "testwise" else "pairs"
-            how, R, n = _with_gaps(X, labels if self.own_means else None, "none" if complete else missing)
+            X, labels = (self.columns, labels) if rows is None else (self.columns[rows], labels[rows])
+            missing = "pairs" if rows is not None and self.missing == "testwise" else self.missing
+            how, R, n = _with_gaps(X, labels if self.own_means else None, missing)
         duplicates = near_duplicates(R[: len(names), : len(names)])
         if how == "available pairs":
             known = (n >= min(_FEWEST_ROWS, len(labels))) | np.eye(len(n), dtype=bool)
@@ -166,7 +173,7 @@ def _with_gaps(X: np.ndarray, labels: np.ndarray | None, missing: str) -> tuple[
         complete = ~np.isnan(X).any(axis=1)
         if complete.sum() >= max(_ENOUGH_ROWS, _ENOUGH_SHARE * len(X)):
             return "complete windows", *pairwise_correlation(X[complete], None if labels is None else labels[complete])
-    how = {"testwise": "complete windows of each test", "none": "none"}.get(missing, "available pairs")
+    how = "complete windows of each test" if missing == "testwise" else "available pairs"
     return how, *pairwise_correlation(X, labels)
 
 
@@ -176,7 +183,7 @@ def searched(constraints: Constraints) -> np.ndarray:
     Its own past drives a variable whether or not the prior wants to see it in the graph.
     """
     may = np.array(constraints.allowed)
-    own = np.arange(len(may))
+    own = np.setdiff1d(np.arange(len(may)), list(constraints.exogenous))
     may[own, own, 1:] = True
     return may
 

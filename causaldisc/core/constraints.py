@@ -32,6 +32,7 @@ class Constraints:
     rules : every hard clause, for the certificate.
     prior : the prior itself (call graph).
     beliefs : every belief, for the searches that use them and for the certificate.
+    exogenous : columns that stand for what is done from outside: they have no mechanism, and no past that drives them.
 
     >>> prior = ExpertPrior(forbidden=[("a", "b")])
     >>> Constraints.of(prior, ["a", "b"], max_lag=0).allowed[:, :, 0].tolist()
@@ -44,6 +45,7 @@ class Constraints:
     rules: tuple[Rule, ...]
     prior: ExpertPrior
     beliefs: tuple[Belief, ...] = ()
+    exogenous: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, prior: ExpertPrior, variables: Sequence[Variable | str], max_lag: int) -> Constraints:
@@ -151,6 +153,7 @@ class Constraints:
             kept,
             self.prior,
             tuple(belief.among(place) for belief in self.beliefs),
+            frozenset(place[k] for k in self.exogenous if k in place),
         )
 
     def _lags(self, rule: RequiredRule) -> np.ndarray:
