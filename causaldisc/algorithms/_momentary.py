@@ -33,7 +33,7 @@ class Search:
     ----------
     may, must : bool[N, N, L + 1], links that may be tested, and those that stay.
     logits : float[N, N, L + 1], what beliefs say of adjacencies, symmetric at lag 0; 0 where nothing is believed.
-    directions : float[N, N], log-odds of i → j over j → i at lag 0.
+    arrows : float[N, N, L + 1], what they say of edges, ``[i, j, lag]`` about i(t - lag) → j(t).
     expired : whether time is up.
     tally : int[3]: tests made, those with conditions cut for linear dependence, searches through subsets cut short.
     complete : whether there was time for everything.
@@ -43,7 +43,7 @@ class Search:
     may: np.ndarray
     must: np.ndarray
     logits: np.ndarray
-    directions: np.ndarray
+    arrows: np.ndarray
     expired: Callable[[], bool]
     tally: np.ndarray
     complete: bool = True
@@ -53,6 +53,11 @@ class Search:
         """float[N, N, L + 1], the windows behind each link."""
         n, _, lags = self.may.shape
         return self.sample.n[: n * lags, :n].reshape(lags, n, n).transpose(1, 2, 0)
+
+    @property
+    def directions(self) -> np.ndarray:
+        """float[N, N], log-odds of i → j over j → i at lag 0."""
+        return self.arrows[:, :, 0] - self.arrows[:, :, 0].T
 
     def go_on(self) -> bool:
         """Whether there is time for another portion of work; notes it when there is not."""
@@ -102,19 +107,19 @@ class Momentary(Resampled):
 
         def begin(data: Sample, until: float) -> Search:
             room = none.astype(float)
-            return Search(data, may, none, room, room[:, :, 0], lambda: time.monotonic() > until, np.zeros(3, np.int64))
+            return Search(data, may, none, room, room, lambda: time.monotonic() > until, np.zeros(3, np.int64))
 
         search = begin(windows.sample(names), end)
         # An edge required or believed goes to the lag of its strongest momentary dependence, were it neither.
         association = np.abs(self.momentary(search).value) if has_choice(local) else none.astype(float)
         search.must = local.pin(association)
         if local.beliefs:
-            said = local.belief_logits(association)
-            search.logits, search.directions = adjacency(said, local.allowed), said[:, :, 0] - said[:, :, 0].T
+            search.arrows = local.belief_logits(association)
+            search.logits = adjacency(search.arrows, local.allowed)
         found = self.find(search)
 
         def again(rows: np.ndarray) -> Draft:
-            given = {"must": search.must, "logits": search.logits, "directions": search.directions}
+            given = {"must": search.must, "logits": search.logits, "arrows": search.arrows}
             new = self.find(replace(begin(windows.sample(names, rows), np.inf), **given))
             codes, _, _ = obey(new.codes, local.allowed, search.must, new.log_p)
             return Draft(reordered(codes, back), reordered(new.log_p / -np.log(10.0), back))
@@ -154,7 +159,7 @@ class Momentary(Resampled):
         if not (search.logits[:, :, 1:] > 0).any():
             return
         n, log_p = len(search.may), log_p_of(links)
-        left = (search.logits > 0) & search.may & (links.freedom >= 1) & (log_p <= self.levels(search, self.pc_alpha))
+        left = (search.logits > 0) & search.may & (links.freedom >= 1) & (log_p <= levels(search, search.logits, self.pc_alpha))
         left[:, :, 0] = False
         for j in range(n):
             size = int(parents.sizes[j])
@@ -163,17 +168,6 @@ class Momentary(Resampled):
             more = more[~np.isin(more, parents.columns[j, :size])]
             parents.columns[j, size : size + len(more)] = more
             parents.sizes[j] = size + len(more)
-
-    def levels(self, search: Search, alpha: float) -> np.ndarray:
-        """Return float[N, N, L + 1], the logarithm of the level of every link: that of alpha, or what beliefs make of it."""
-        from causaldisc.kernels.beliefs import bars, coarse, log_p_of, square_at
-
-        levels = np.full(search.logits.shape, np.log(alpha) if alpha > 0 else -np.inf)
-        said = np.nonzero(search.logits)
-        if len(said[0]) and alpha > 0:
-            rows = coarse(search.rows[said])
-            levels[said] = log_p_of(bars(square_at(np.log(alpha)), search.logits[said], rows))
-        return levels
 
     def _tested(self, search: Search, constraints: Constraints, log_p: np.ndarray, back: np.ndarray) -> list[dict[str, Any]]:
         """Tell what the tests, by the logarithm of their p values, say of every belief."""
@@ -205,6 +199,17 @@ class Momentary(Resampled):
         family = search.may & ~search.must
         family[:, :, 0] = False
         return false_discovery(log_p, family) if self.fdr else log_p
+
+
+def levels(search: Search, logits: np.ndarray, alpha: float) -> np.ndarray:
+    """Return float[N, N, L + 1], the logarithm of the level of every link: that of alpha, or what beliefs make of it."""
+    from causaldisc.kernels.beliefs import bars, coarse, log_p_of, square_at
+
+    found = np.full(logits.shape, np.log(alpha) if alpha > 0 else -np.inf)
+    said = np.nonzero(logits)
+    if len(said[0]) and alpha > 0:
+        found[said] = log_p_of(bars(square_at(np.log(alpha)), logits[said], coarse(search.rows[said])))
+    return found
 
 
 def _account(search: Search) -> dict[str, Any]:

@@ -71,7 +71,6 @@ class GES(Resampled):
         """Search on all rows; nothing of it is random."""
         # Late, so that listing the algorithms compiles and loads no kernel.
         from causaldisc.kernels.bic import partial_correlations, price_of
-        from causaldisc.kernels.ges_search import search
         from causaldisc.kernels.moments import canonical_order, lagged, lagged_rows, reordered
         from causaldisc.kernels.weighing import transformed
 
@@ -88,20 +87,7 @@ class GES(Resampled):
             some, of = (windows, labels) if rows is None else (windows[rows], labels[rows])
             evidence = _evidence(some, of, local, each)
             required = local.pin(_by_lag(np.abs(evidence.R[:, :n])))
-            most = int(evidence.rows) // _ROWS_PER_PARENT
-            weights = _Weights.of(local, evidence, price_of(self.penalty, evidence.rows))
-            found = search(
-                evidence.R,
-                evidence.rows,
-                penalty=self.penalty,
-                may=_possible(local, evidence),
-                required=_square(required),
-                targets=n,
-                cap=most if self.max_parents is None else min(most, self.max_parents),
-                seconds=until - time.monotonic(),
-                bonus=None if weights is None else weights.wide,
-                directions=None if weights is None else weights.directions,
-            )
+            weights, found = self._search(local, evidence, required, until)
             return evidence, required, weights, found
 
         def again(rows: np.ndarray) -> Draft:
@@ -127,10 +113,42 @@ class GES(Resampled):
         )
         report = _report(found, evidence, [telemetry.names[k] for k in order])
         if weights is not None:
-            square, logits = reordered(weights.tested(found, price), back), reordered(weights.logits, back)
+            square, logits = reordered(weights.tested(found), back), reordered(weights.logits, back)
             report["beliefs"] = tested(constraints, square, 2.0 * price, logits, evidence.rows)
         cost = _RUN_SECONDS + _STEP_SECONDS * sum(found.steps) * n + _CELL_SECONDS * windows.size * windows.shape[1]
         return Study(Learned(graph, np.where(constraints.allowed, scores, np.nan), report), again, labels, cost)
+
+    def _search(
+        self, local: Constraints, evidence: _Evidence, required: np.ndarray, until: float
+    ) -> tuple[_Weights | None, Found]:
+        """Search under the prior, and again without the arrows that beliefs in their reverse alone would keep."""
+        from causaldisc.kernels.bic import price_of
+        from causaldisc.kernels.ges_search import search
+
+        n, most = len(required), int(evidence.rows) // _ROWS_PER_PARENT
+        may, forced = _possible(local, evidence), np.zeros((len(required),) * 2, dtype=bool)
+        weights = _Weights.of(local, evidence, price_of(self.penalty, evidence.rows))
+        while True:
+            found = search(
+                evidence.R,
+                evidence.rows,
+                penalty=self.penalty,
+                may=may,
+                required=_square(required),
+                targets=n,
+                cap=most if self.max_parents is None else min(most, self.max_parents),
+                seconds=until - time.monotonic(),
+                bonus=None if weights is None else weights.wide,
+                directions=None if weights is None else weights.directions,
+            )
+            if weights is None:
+                return None, found
+            wrong = weights.misread(found, may[:n, :n] & ~required[:, :, 0])
+            if not wrong.any() or found.truncated:
+                found.turned[:n, :n] |= found.marks[:n, :n] & forced
+                return weights, found
+            may[:n, :n] &= ~wrong
+            forced |= wrong.T
 
     def _rows_of_one(self, windows: np.ndarray, labels: np.ndarray) -> float | np.ndarray:
         """How many rows of a pair tell as much as an independent one: float[M, M], or 1."""
@@ -211,16 +229,25 @@ def _possible(constraints: Constraints, evidence: _Evidence) -> np.ndarray:
 
 
 class _Weights(NamedTuple):
-    """What beliefs weigh: float[N, N, L + 1] log-odds and bonus of adjacencies, float[M, M] log-odds of directions at lag 0."""
+    """What beliefs weigh.
+
+    Attributes
+    ----------
+    logits, bonus : float[N, N, L + 1], log-odds of adjacencies, and what they add to the score.
+    directions : float[M, M], log-odds of directions at lag 0.
+    price, bars : what a parent costs; float[N, N], the squared statistic up to which there is no room for i → j at lag 0.
+    """
 
     logits: np.ndarray
     bonus: np.ndarray
     directions: np.ndarray
+    price: float
+    bars: np.ndarray
 
     @classmethod
     def of(cls, constraints: Constraints, evidence: _Evidence, price: float) -> _Weights | None:
         """Weigh beliefs; what they say of near-duplicates goes to the one that is searched. None without any."""
-        from causaldisc.kernels.beliefs import adjacency, bonus
+        from causaldisc.kernels.beliefs import adjacency, bars, bonus
 
         if not constraints.beliefs:
             return None
@@ -231,7 +258,8 @@ class _Weights(NamedTuple):
             said[:, group[0]] = _loudest(said[:, group].swapaxes(0, 1))
         logits = adjacency(said, constraints.allowed)
         directions[:n, :n] = said[:, :, 0] - said[:, :, 0].T
-        return cls(logits, bonus(price, logits, evidence.rows), directions)
+        single = bars(2.0 * price, said[:, :, 0], evidence.rows)
+        return cls(logits, bonus(price, logits, evidence.rows), directions, price, single)
 
     @property
     def wide(self) -> np.ndarray:
@@ -246,11 +274,21 @@ class _Weights(NamedTuple):
         owed[:, :, 0] |= owed[:, :, 0].T
         return owed
 
-    def tested(self, found: Found, price: float) -> np.ndarray:
+    def misread(self, found: Found, may: np.ndarray) -> np.ndarray:
+        """bool[N, N], the arrows found at lag 0 whose own bar the data do not pass, while they pass that of the reverse.
+
+        An adjacency that only the belief in one direction keeps may not be read as the other.
+        """
+        n = len(may)
+        arrows = found.marks[:n, :n] & ~found.marks[:n, :n].T & may
+        passed = self.tested(found)[:, :, 0] > self.bars
+        return arrows & (self.logits[:, :, 0] != 0) & ~passed & (passed & may).T
+
+    def tested(self, found: Found) -> np.ndarray:
         """float[N, N, L + 1], squared statistics: twice the log-likelihood that an edge gains, or would gain at best."""
         there = _by_lag(found.marks[:, : len(self.logits)])
         gain = np.where(there, -_by_lag(found.gains[1]), _by_lag(found.gains[0])) - self.bonus
-        square = np.where(np.isfinite(gain), np.maximum(2.0 * (gain + price), 0.0), 0.0)
+        square = np.where(np.isfinite(gain), np.maximum(2.0 * (gain + self.price), 0.0), 0.0)
         square[:, :, 0] = np.maximum(square[:, :, 0], square[:, :, 0].T)
         return square
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from causaldisc.algorithms._lagged import Findings
-from causaldisc.algorithms._momentary import Momentary, Search
+from causaldisc.algorithms._momentary import Momentary, Search, levels
 from causaldisc.core.graph import DIRECTED, UNDIRECTED
 from causaldisc.core.parameters import parameter
 
@@ -52,7 +52,7 @@ class PCMCI(Momentary):
         log_p = log_p_of(links)
         adjusted = self.adjust(search, log_p)
         # links.freedom: without a degree of freedom there was no test.
-        tested, level = links.freedom >= 1, np.exp(self.levels(search, self.alpha))
+        tested, level = links.freedom >= 1, np.exp(levels(search, search.logits, self.alpha))
         kept = (np.exp(adjusted) <= np.where(search.logits == 0, self.alpha, level)) & tested
         codes, turned = np.where(kept, DIRECTED, 0).astype(np.int8), np.zeros(kept.shape, dtype=bool)
         forward = (search.may & ~search.may.swapaxes(0, 1) | search.must)[:, :, 0]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 
 from causaldisc.algorithms._lagged import Findings
-from causaldisc.algorithms._momentary import Momentary, Search
+from causaldisc.algorithms._momentary import Momentary, Search, levels
 from causaldisc.core.graph import CONFLICT, DIRECTED, UNDIRECTED
 from causaldisc.core.parameters import parameter
 
@@ -52,12 +52,15 @@ class PCMCIPlus(Momentary):
         from causaldisc.kernels.pcmci import log_p_of
 
         parents, links = self.lagged_parents(search)
-        given = Levels(moments(search.sample.R, search.sample.n, self.alpha), search.logits != 0, self.levels(search, self.alpha))
+        given = Levels(
+            moments(search.sample.R, search.sample.n, self.alpha), search.logits != 0, levels(search, search.logits, self.alpha)
+        )
         room = factor(2 * int(parents.sizes.max(initial=0)) + len(search.may) + 1)
         present = self._skeleton(search, given, room, parents, links)
         log_p = log_p_of(links)
         _agree(search, links.value, log_p)
-        codes, turned, ambiguous = self._directions(search, given, room, parents, present)
+        may = _admitted(search, log_p, self.alpha)
+        codes, turned, ambiguous = self._directions(search, given, room, parents, present, may)
         report = {
             "ambiguous_triples": ambiguous,
             "conflicting_edges": int((codes[:, :, 0] == CONFLICT).sum()) // 2,
@@ -95,13 +98,15 @@ class PCMCIPlus(Momentary):
         return present
 
     def _directions(
-        self, search: Search, given: Levels, room: Factor, parents: Parents, present: np.ndarray
+        self, search: Search, given: Levels, room: Factor, parents: Parents, present: np.ndarray, may: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, int]:
         """Return codes and the directions owed to beliefs, [N, N, L + 1] each, and the number of ambiguous triples."""
         from causaldisc.kernels.pcmci_orientation import REVERSED, believe, links_between, orient, unshielded
         from causaldisc.kernels.pcmci_plus import judge_pairs
 
-        codes = _undirected(search, present)
+        codes = _undirected(may, search.must[:, :, 0], present)
+        forced = (codes == DIRECTED) & (may != search.may[:, :, 0]).T[:, :, None]
+        forced[:, :, 1:] = False
         triples = unshielded(codes)
         pairs, link = links_between(triples)
         near, degree = _neighbours(present[:, :, 0], np.ones(present.shape[:2]))
@@ -109,7 +114,7 @@ class PCMCIPlus(Momentary):
         found, inside = np.zeros(len(pairs), np.int64), np.zeros(len(triples), np.int64)
         for own, some in given.portions(pairs):
             if not search.go_on():
-                return np.where(codes == REVERSED, 0, codes), np.zeros(codes.shape, dtype=bool), 0
+                return np.where(codes == REVERSED, 0, codes), forced, 0
             place = np.full(len(pairs), -1)
             place[some] = np.arange(len(some))
             mine, separated = place[link] >= 0, np.zeros(len(some), np.int64)
@@ -119,7 +124,7 @@ class PCMCIPlus(Momentary):
             found[some], inside[mine] = separated, votes[place[link[mine]], triples[mine, 2]]
         search.tally[2] += (largest[degree] < degree).sum()
         codes, turned = believe(orient(codes, triples, found[link], inside), search.directions, triples, found[link], inside)
-        return np.where(codes == REVERSED, 0, codes), turned, int((2 * inside == found[link]).sum())
+        return np.where(codes == REVERSED, 0, codes), turned | forced, int((2 * inside == found[link]).sum())
 
 
 class Levels(NamedTuple):
@@ -209,11 +214,22 @@ def _agree(search: Search, value: np.ndarray, log_p: np.ndarray) -> None:
         array[:, :, 0] = np.where(take, array[:, :, 0].T, array[:, :, 0])
 
 
-def _undirected(search: Search, present: np.ndarray) -> np.ndarray:
+def _admitted(search: Search, log_p: np.ndarray, alpha: float) -> np.ndarray:
+    """Return bool[N, N], the arrows at lag 0 that the prior allows and that clear the level of their own beliefs.
+
+    An adjacency that only the belief in one direction keeps may not be read as the other.
+    """
+    may = search.may[:, :, 0]
+    if not search.arrows[:, :, 0].any():
+        return may
+    passed = may & (log_p <= levels(search, search.arrows, alpha))[:, :, 0]
+    return np.where((search.logits[:, :, 0] != 0) & (passed | passed.T), passed, may)
+
+
+def _undirected(may: np.ndarray, must: np.ndarray, present: np.ndarray) -> np.ndarray:
     """Codes of a skeleton: directed where time or the prior says so, undirected elsewhere."""
     from causaldisc.kernels.pcmci_orientation import REVERSED
 
-    may, must = search.may[:, :, 0], search.must[:, :, 0]
     codes = np.where(present, DIRECTED, 0).astype(np.int8)
     forward = (may & ~may.T) | must
     codes[:, :, 0] = np.where(present[:, :, 0], np.where(forward, DIRECTED, np.where(forward.T, REVERSED, UNDIRECTED)), 0)

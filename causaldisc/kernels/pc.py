@@ -155,7 +155,8 @@ def learn(
     adjacent = np.zeros((variables, variables), dtype=bool)
     now = found.pairs[found.pairs[:, 1] < variables]
     adjacent[now[:, 0], now[:, 1]] = adjacent[now[:, 1], now[:, 0]] = True
-    codes = settle(adjacent, allowed[:, :, 0], required[:, :, 0], found.statistic[:, :variables])
+    possible_now = weights.admitted(allowed[:, :, 0], found.statistic[:, :variables])
+    codes = settle(adjacent, possible_now, required[:, :, 0], found.statistic[:, :variables])
     kept = (codes != 0) | (codes.T != 0)
     j, c = found.pairs.T
     pairs = found.pairs[(c >= variables) | kept[j, np.minimum(c, variables - 1)]]
@@ -165,12 +166,13 @@ def learn(
     grid[c % variables, j, c // variables] = DIRECTED
     grid &= allowed
     grid[:, :, 0], turned = direct_skeleton(orient(codes, triples), weights.directions, triples)
+    settled = (codes == DIRECTED) & (required[:, :, 0] | ~allowed[:, :, 0].T)
     return Findings(
         grid,
         required,
-        codes == DIRECTED,
+        settled,
         (weights.logits > 0) & ~_adjacencies(required) & (_cube(found.statistic, lags) <= tests.critical),
-        turned,
+        turned | ((codes == DIRECTED) & ~settled),
         weights.logits,
         _cube(found.statistic, lags),
         _cube(found.strength, lags),
@@ -189,24 +191,39 @@ class _Weights(NamedTuple):
     ----------
     logits : float[N, N, L + 1], symmetric at lag 0; ``directions``: float[N, N], of i → j over j → i at lag 0.
     of_groups, of_variables : float[G, G * (L + 1)], float[N, M], None without beliefs.
+    of_arrows : float[N, N], the largest statistic at which the data leave no room for i → j at lag 0.
     """
 
     logits: np.ndarray
     directions: np.ndarray
     of_groups: np.ndarray | None
     of_variables: np.ndarray | None
+    of_arrows: np.ndarray | None
 
     @classmethod
     def of(cls, evidence: Evidence, allowed: np.ndarray, believe: Callable[[np.ndarray], np.ndarray] | None) -> _Weights:
         groups, tests, lags = evidence.groups, evidence.tests, allowed.shape[2]
         if believe is None:
-            return cls(np.zeros(allowed.shape), np.zeros(allowed.shape[:2]), None, None)
+            return cls(np.zeros(allowed.shape), np.zeros(allowed.shape[:2]), None, None, None)
         arrows = believe(_cube(evidence.R[: len(allowed)], lags))
         logits = adjacency(arrows, allowed)
         rows = evidence.n[np.ix_(groups.kept, groups.kept_columns(lags))]
         bars = critical_values(tests.log_p, tests.critical, _flat(groups.weigh(logits)), rows)
         spread = bars if groups.trivial else bars[np.ix_(groups.of, groups.columns(lags))]
-        return cls(logits, arrows[:, :, 0] - arrows[:, :, 0].T, bars, spread)
+        now, n = arrows[:, :, 0], len(allowed)
+        single = critical_values(tests.log_p, tests.critical, now, evidence.n[:n, :n])
+        return cls(logits, now - now.T, bars, spread, single)
+
+    def admitted(self, allowed: np.ndarray, statistic: np.ndarray) -> np.ndarray:
+        """Return bool[N, N], the arrows at lag 0 that a prior allows and whose own bar the statistic of the pair exceeds.
+
+        An adjacency that only the belief in one direction keeps may not be read as the other. Where neither exceeds its bar,
+        as where the belief is about a near-duplicate, both stay.
+        """
+        if self.of_arrows is None:
+            return allowed
+        passed = allowed & (statistic > self.of_arrows)
+        return np.where(passed | passed.T, passed, allowed)
 
 
 def _lift(found: Skeleton, groups: Groups, possible: np.ndarray, required: np.ndarray, R: np.ndarray, tests: Tests) -> Skeleton:
