@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from causaldisc.core.candidate import Candidate
 from causaldisc.core.certificate import Certificate
 from causaldisc.core.confidence import Confidence
 from causaldisc.core.graph import CausalGraph
@@ -44,6 +45,10 @@ class Discovery:
     report : facts about data and fit: constant columns, missing share, what the algorithm said.
     seconds : wall-clock time of the algorithm.
     confidence : probabilities of adjacencies and directions over all columns, None without resampling.
+    core : with a preset, the few edges of the graph that survive every doubt, over the same nodes; None without.
+    candidates : with a preset, every pair that may be an edge, best first.
+    verdict : with a preset, whether the telemetry can tell anything: ``can tell``, ``can tell, with care: …`` or
+        ``cannot tell: …``; empty without.
     """
 
     graph: CausalGraph
@@ -52,3 +57,6 @@ class Discovery:
     report: Mapping[str, Any]
     seconds: float
     confidence: Confidence | None = None
+    core: CausalGraph | None = None
+    candidates: tuple[Candidate, ...] = ()
+    verdict: str = ""

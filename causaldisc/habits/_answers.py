@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from causaldisc.core.candidate import Candidate
 from causaldisc.core.errors import InputError
 from causaldisc.core.graph import CausalGraph, Edge
 from causaldisc.core.variables import Variable
@@ -15,28 +15,6 @@ from causaldisc.habits._verdict import tests_in
 CORE_LEVEL = 0.01  # of the family of all tests
 CONFIDENT = 0.8  # where the algorithm states a confidence
 _ORDER = {"traffic": 0, "saturation": 1, "cpu": 2, "memory": 2, "latency": 3, "errors": 4}
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One pair that may be an edge, and what keeps it from the core.
-
-    ``lag`` in steps; ``score`` is the algorithm's; ``p_value`` that of its dependence after both own pasts; ``found``: the
-    graph has it; ``core``: the core has it; ``doubts``: why not.
-    """
-
-    source: str
-    target: str
-    lag: int
-    score: float
-    p_value: float
-    found: bool
-    core: bool
-    doubts: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready mapping; an undefined score is None."""
-        return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(self).items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -115,13 +115,13 @@ class Preset:
         return Prepared(data, parameters, why, habits, load, said, tuple(notes), p, p_load)
 
 
-def preset(name: str | Preset | None) -> Preset | None:
-    """Return the preset of a name; None stays None.
+def preset(name: str | Preset) -> Preset:
+    """Return the preset of a name; raises InputError for an unknown one.
 
-    >>> preset("telemetry").load, preset(None)
-    ('report', None)
+    >>> preset("telemetry").load
+    'report'
     """
-    return name if name is None or isinstance(name, Preset) else Preset(name)
+    return name if isinstance(name, Preset) else Preset(name)
 
 
 def choose(

@@ -35,10 +35,10 @@ def verdict(telemetry: Telemetry, habits: Sequence[Habit] = (), p: np.ndarray | 
     """
     rows = telemetry.shape[0]
     varying = np.flatnonzero(~telemetry.constant)
-    if len(varying) < 2:
-        return f"cannot tell: {len(varying)} of {telemetry.shape[1]} columns vary"
     if rows < FEWEST_ROWS:
         return f"cannot tell: {rows} rows; valid: {FEWEST_ROWS} or more"
+    if len(varying) < 2:
+        return f"cannot tell: {len(varying)} of {telemetry.shape[1]} columns vary"
     known = [h.effective_rows for h in habits if not np.isnan(h.effective_rows)]
     typical = float(np.median(known)) if known else float(rows)
     if typical <= FEWEST_EFFECTIVE:

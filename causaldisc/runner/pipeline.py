@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from causaldisc import habits
 from causaldisc.core.certificate import certify
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.discovery import Discovery, Learned
@@ -20,6 +22,7 @@ from causaldisc.core.parameters import values_of
 from causaldisc.core.plugins import Algorithm, algorithms
 from causaldisc.core.prior import ExpertPrior
 from causaldisc.core.telemetry import Telemetry
+from causaldisc.habits import Prepared, Preset
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +36,7 @@ def discover(
     *,
     prior: ExpertPrior | None = None,
     seed: int = 0,
+    preset: str | Preset | None = None,
     **parameters: Any,
 ) -> Discovery:
     """Learn a causal graph from telemetry under an expert's prior.
@@ -43,11 +47,15 @@ def discover(
     algorithm : its name (see ``causaldisc list algorithms``), or an Algorithm object.
     prior : hard clauses and beliefs; None = empty.
     seed : seed of all randomness, >= 0.
+    preset : ``"telemetry"`` recognises the habits of each series and treats it by them, chooses by written rules the
+        parameters that are not given (of an Algorithm object: those at their defaults), and answers twice: see
+        :mod:`causaldisc.habits`. The graph and its p-values are then those of the treated series. None = data as they are.
     **parameters : the algorithm's own, checked by name and type.
 
     Returns
     -------
-    Discovery : graph over all N columns; scores float[N, N, max_lag + 1]; the certificate of the prior; a report.
+    Discovery : graph over all N columns; scores float[N, N, max_lag + 1]; the certificate of the prior; a report; with a
+        preset also the core of the graph, candidates and a verdict.
 
     Raises
     ------
@@ -60,8 +68,12 @@ def discover(
     """
     if prior is not None and not isinstance(prior, ExpertPrior):
         raise InputError(f"prior must be an ExpertPrior or None, got {type(prior).__name__}; valid: ExpertPrior.load(path)")
-    data = as_telemetry(telemetry)
+    raw = data = as_telemetry(telemetry)
     plugin = _plugin(algorithm, parameters)
+    ready = None
+    if preset is not None:
+        ready = habits.preset(preset).prepare(data, type(plugin), _given(plugin, algorithm, parameters), _speaks_of_lags(prior))
+        data, plugin = ready.telemetry, algorithms.build(plugin.name, ready.parameters)
     constraints = Constraints.of(prior or ExpertPrior(), data.variables, plugin.max_lag)
     constraints.refuse_unsupported(plugin.clauses, plugin.name)
     _refuse_too_few_rows(data, plugin.max_lag)
@@ -69,15 +81,20 @@ def discover(
     started = time.perf_counter()
     learned = _run(plugin, data, constraints, varying, _generator(seed, plugin.name))
     seconds = time.perf_counter() - started
-    graph = _embed(learned.graph, data, constraints, varying, _provenance(plugin, data, seed))
-    return Discovery(
+    graph = _embed(learned.graph, data, constraints, varying, _provenance(plugin, raw, seed, ready))
+    found = Discovery(
         graph,
         _embed_scores(learned.scores, len(data.names), plugin.max_lag, varying),
         certify(graph, constraints, learned.report.get("beliefs")),
-        _report(data, learned),
+        _report(raw, learned),
         seconds,
         None if learned.confidence is None else learned.confidence.embed(len(data.names), varying),
     )
+    if ready is None:
+        return found
+    both = ready.answer(graph, found.scores)
+    report = {**found.report, **ready.report()}
+    return replace(found, core=both.core, candidates=both.candidates, verdict=ready.verdict, report=report)
 
 
 def as_telemetry(telemetry: Any) -> Telemetry:
@@ -193,9 +210,27 @@ def _embed_scores(scores: np.ndarray, n: int, max_lag: int, varying: np.ndarray)
     return full
 
 
-def _provenance(plugin: Algorithm, data: Telemetry, seed: int) -> dict[str, Any]:
+def _given(plugin: Algorithm, algorithm: str | Algorithm, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that the user set: those named, or of an object all that are not at their defaults."""
+    values = values_of(plugin)
+    if isinstance(algorithm, str):
+        return {name: values[name] for name in parameters}
+    defaults = {f.name: f.default for f in fields(cast(Any, plugin))}
+    return {name: value for name, value in values.items() if value != defaults[name]}
+
+
+def _speaks_of_lags(prior: ExpertPrior | None) -> bool:
+    """Whether a prior counts in steps, so that a row must stay a row."""
+    if prior is None:
+        return False
+    return prior.max_lag is not None or any(c.lag is not None for c in (*prior.required, *prior.forbidden, *prior.beliefs))
+
+
+def _provenance(plugin: Algorithm, data: Telemetry, seed: int, ready: Prepared | None) -> dict[str, Any]:
+    preset = {} if ready is None else {"preset": "telemetry"}
     return {
         "algorithm": plugin.name,
+        **preset,
         "parameters": values_of(plugin),
         "seed": int(seed),
         "data_sha256": data.sha256,
