@@ -7,13 +7,12 @@ a row, since exporters are scraped out of step by up to as much: there an earlie
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 
 import numpy as np
 
 from causaldisc.algorithms._beyond import Wish
-from causaldisc.algorithms._beyond_shape import _centred, _without
+from causaldisc.algorithms._beyond_shape import _centred, _without, stretches
 from causaldisc.algorithms._open_edges import Marks
 from causaldisc.core.graph import DIRECTED
 from causaldisc.core.telemetry import Telemetry
@@ -60,6 +59,4 @@ def _freed(telemetry: Telemetry, i: int, j: int, others: list[int]) -> tuple[np.
         return None, []
     labels = environments[rows][there]
     series = _without(_centred(block[there], labels))
-    cuts = np.flatnonzero((np.diff(rows[there]) != 1) | (np.diff(labels) != 0)) + 1
-    edges = [0, *cuts.tolist(), len(series)]
-    return series, [slice(a, b) for a, b in itertools.pairwise(edges)]
+    return series, stretches(rows[there], labels)

@@ -1,14 +1,15 @@
 """What the shapes of distributions tell of directions at lag 0, by a measure of pairs that Gaussian data leave silent.
 
-Known causes, past ones too, are regressed out of both ends of an edge; then the two directions are compared
-(:mod:`causaldisc.kernels.nongaussian`). That needs the two to have no other common cause, which an undirected neighbourhood may
-hide. So, as DirectLiNGAM finds one source after another (Shimizu et al. 2011), a variable is told to be the cause of its
-neighbours only piece by piece: its open neighbours that hang together without it are all told to be its effects, or none is.
-In a tree every neighbour is a piece of its own. Whoever is found is a known cause in the next round.
+Known causes, past ones too, are regressed out of both ends of an edge, and one filter whitens both; then the two directions
+are compared (:mod:`causaldisc.kernels.nongaussian`). That needs the two to have no other common cause, which an undirected
+neighbourhood may hide. So, as DirectLiNGAM finds one source after another (Shimizu et al. 2011), a variable is told to be the
+cause of its neighbours only piece by piece: its open neighbours that hang together without it are all told to be its effects,
+or none is. In a tree every neighbour is a piece of its own. Whoever is found is a known cause in the next round.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -83,12 +84,31 @@ class Shapes:
         if there.sum() < max(_FEWEST_ROWS, _ROWS_A_CAUSE * len(columns)) or not (self.smooth[i] and self.smooth[j]):
             return 0.0
         rows, labels = self.rows[there], self.labels[there]
-        starts = np.concatenate([[True], (np.diff(rows) != 1) | (np.diff(labels) != 0)])
         left = _without(_centred(block[there], labels))
-        verdict = compare(left[:, 0], left[:, 1], starts)
+        verdict = compare(*_whitened(left[:, 0], left[:, 1], stretches(rows, labels)))
         if not (np.isfinite(verdict.z) and verdict.shape > _SHAPE_Z and abs(verdict.z) > _RATIO_Z):
             return 0.0
         return verdict.z
+
+
+def stretches(rows: np.ndarray, labels: np.ndarray) -> list[slice]:
+    """The stretches of rows, int[T] ascending, that follow each other within one environment, int[T]."""
+    cuts = np.flatnonzero((np.diff(rows) != 1) | (np.diff(labels) != 0)) + 1
+    return [slice(a, b) for a, b in itertools.pairwise([0, *cuts.tolist(), len(rows)])]
+
+
+def _whitened(x: np.ndarray, y: np.ndarray, blocks: list[slice]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Both series whitened by one filter, and which rows begin a stretch; as they are where gaps leave too little of them.
+
+    An echo adds up many noises, and sums look Gaussian; what is new in every row shows its own shape.
+    """
+    from causaldisc.kernels.whitening import whitened
+
+    parts = whitened(x, y, blocks)
+    if 2 * sum(part.shape[1] for part in parts) < len(x):
+        parts = [np.stack([x[block], y[block]]) for block in blocks]
+    starts = np.concatenate([np.arange(part.shape[1]) == 0 for part in parts])
+    return *np.concatenate(parts, axis=1), starts
 
 
 def _centred(block: np.ndarray, labels: np.ndarray) -> np.ndarray:

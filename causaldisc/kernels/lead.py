@@ -21,10 +21,10 @@ from typing import NamedTuple
 import numpy as np
 
 from causaldisc.kernels.nongaussian import error_of_mean
+from causaldisc.kernels.whitening import whitened
 
 MAX_LEAD = 5
 STRICT, LAX = 0.001, 0.05
-_MOST_TERMS = 10
 
 
 class Lead(NamedTuple):
@@ -53,7 +53,7 @@ def lead(x: np.ndarray, y: np.ndarray, blocks: list[slice], beyond: int = 1) -> 
     """
     from scipy.stats import norm
 
-    parts = [part for part in _whitened(x, y, blocks) if part.shape[1] > 2 * MAX_LEAD]
+    parts = [part for part in whitened(x, y, blocks) if part.shape[1] > 2 * MAX_LEAD]
     if sum(part.shape[1] for part in parts) < 10 * MAX_LEAD:
         return Lead(0, 0, 0.0)
     strict, lax = (float(norm.isf(level / 2 / MAX_LEAD)) for level in (STRICT, LAX))
@@ -93,34 +93,3 @@ def _z(parts: list[np.ndarray], k: int, other: int | None = None, sign: float = 
     values = np.concatenate(products)
     error = error_of_mean(values, np.concatenate(starts))
     return float(values.mean()) / error if error > 0 else 0.0
-
-
-def _whitened(x: np.ndarray, y: np.ndarray, blocks: list[slice]) -> list[np.ndarray]:
-    """float[2, T'] a block: both series, of one scale, through the filter that whitens their mean autocovariance."""
-    pair = np.stack([x, y])
-    spread = pair.std(axis=1, keepdims=True)
-    if not (spread > 0).all():
-        return []
-    pair = (pair - pair.mean(axis=1, keepdims=True)) / spread
-    parts = [pair[:, block] for block in blocks]
-    taps = np.concatenate([[1.0], -_autoregression(parts, len(x))])
-    return [np.stack([np.convolve(series, taps, mode="valid") for series in part]) for part in parts if part.shape[1] > len(taps)]
-
-
-def _autoregression(parts: list[np.ndarray], rows: int) -> np.ndarray:
-    """Weights of the autoregression of the mean autocovariance of all series, its order by BIC."""
-    from scipy.linalg import solve_toeplitz
-
-    terms = min(_MOST_TERMS, max(part.shape[1] for part in parts) // 10)
-    c = np.zeros(terms + 1)
-    for part in parts:
-        for k in range(min(terms + 1, part.shape[1])):
-            c[k] += float((part[:, k:] * part[:, : part.shape[1] - k]).sum())
-    c /= 2 * rows
-    c[0] *= 1.0 + 1e-6
-    fits: list[tuple[float, np.ndarray]] = [(rows * np.log(c[0]), np.empty(0))]
-    for p in range(1, terms + 1):
-        weights = np.asarray(solve_toeplitz(c[:p], c[1 : p + 1]), dtype=float)
-        left = float(c[0] - weights @ c[1 : p + 1])
-        fits.append((rows * np.log(max(left, 1e-12)) + p * np.log(rows), weights))
-    return min(fits, key=lambda fit: fit[0])[1]
