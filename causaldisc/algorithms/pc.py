@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from causaldisc.algorithms._beliefs import tested, with_beliefs
+from causaldisc.algorithms._contexts import CONTEXTS, CONTEXTS_TEXT, in_context
 from causaldisc.algorithms._evidence import MISSING_TEXT, SERIAL_TEXT, TEST_TEXT, TESTS, Choice
 from causaldisc.algorithms._resampled import Draft, Resampled, Study
 from causaldisc.core.arrays import cells
@@ -66,6 +67,7 @@ class PC(Resampled):
         choices=("majority", "conservative"),
         search=True,
     )
+    contexts: str = parameter("ignore", CONTEXTS_TEXT, choices=CONTEXTS)
     uses_beliefs: ClassVar[bool] = True
     name: ClassVar[str] = "pc"
     summary: ClassVar[str] = "PC-stable, Fisher z or tables, majority rule, with lags"
@@ -74,6 +76,10 @@ class PC(Resampled):
     def kind(self) -> str:
         """``lagged`` with lags; else ``cpdag``, and ``mpdag`` of a graph found under a prior."""
         return "lagged" if self.max_lag else "cpdag"
+
+    def discover(self, telemetry: Telemetry, constraints: Constraints, rng: np.random.Generator) -> Learned:
+        """Learn the graph, with the contexts asked for; only its confidence and what is chosen by it depend on ``rng``."""
+        return in_context(super().discover, telemetry, constraints, rng, self.contexts, own_means=True)
 
     def study(self, telemetry: Telemetry, constraints: Constraints, end: float) -> Study:
         """Search on all rows; nothing of it is random."""

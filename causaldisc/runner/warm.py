@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from causaldisc.core.intervention import Intervention
 from causaldisc.core.prior import ExpertPrior
 from causaldisc.core.telemetry import Telemetry
 from causaldisc.runner.pipeline import discover
@@ -23,6 +24,7 @@ SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("pcmci", {"max_lag": 1}),
     ("pcmci_plus", {"max_lag": 1}),
     ("fci", {}),
+    ("gies", {}),
 )
 ALL = tuple(dict.fromkeys(name for name, _ in SETTINGS))
 
@@ -34,7 +36,8 @@ def warm(names: Iterable[str] = ALL) -> float:
     values = rng.normal(size=(200, 5))
     for child in range(1, 5):
         values[:, child] += values[:, child - 1]
-    telemetry = Telemetry(values, [f"x{k}" for k in range(5)])
+    fault = Intervention("x2", "unknown", start=100, stop=150)
+    telemetry = Telemetry(values, [f"x{k}" for k in range(5)], windows=[fault])
     # A direction that is ruled out takes the orientation rules through every path.
     prior = ExpertPrior(roots=["x0"])
     chosen = set(names)
