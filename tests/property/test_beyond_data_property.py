@@ -16,6 +16,7 @@ from causaldisc.core.prior import ExpertPrior
 from causaldisc.core.telemetry import Telemetry
 from causaldisc.kernels.lead import lead
 from causaldisc.kernels.nongaussian import compare, entropy
+from causaldisc.kernels.whitening import whitened
 
 NOISES = {
     "uniform": lambda rng, n: rng.uniform(-1.7, 1.7, n),
@@ -188,6 +189,25 @@ def test_discrete_columns_and_few_rows_tell_nothing() -> None:
     assert directions(settled(np.column_stack([x, x + rng.integers(0, 3, 2000)]), codes, "nongaussian")) == []
     x = rng.exponential(size=40)
     assert directions(settled(np.column_stack([x, x + rng.exponential(size=40)]), codes, "nongaussian")) == []
+
+
+def test_an_echo_does_not_hide_the_shape_of_what_is_new() -> None:
+    rng, n = np.random.default_rng(13), 1500
+    x, e = (lfilter([1.0], [1.0, -0.9], rng.exponential(size=n) - 1.0) for _ in range(2))
+    found = settled(np.column_stack([x, x + e]), undirected(2, (0, 1)), "nongaussian")
+    assert directions(found) == [("x0", "x1")]
+    assert abs(compare(x, x + e).z) < 2.576  # as they are, both look Gaussian
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.0, 0.95))
+def test_whitening_leaves_the_relation_within_a_row(seed: int, echo: float) -> None:
+    rng = np.random.default_rng(seed)
+    x = lfilter([1.0], [1.0, -echo], rng.normal(size=800))
+    (part,) = whitened(x, 3.0 * x, [slice(0, 800)])
+    assert np.allclose(part[0], part[1]) and part.shape[1] >= 790
+    rest = part[0] - part[0].mean()
+    assert abs(float(np.mean(rest[1:] * rest[:-1]) / np.mean(rest**2))) < 0.15
 
 
 # -- delays ----------------------------------------------------------------------------------------------------------
