@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from causaldisc.algorithms._beliefs import tested
+from causaldisc.algorithms._contexts import CONTEXTS, CONTEXTS_TEXT, in_context
 from causaldisc.algorithms._lagged import ARRAYS, Findings, Sample, Windows, has_choice, learned, obey, searched
 from causaldisc.algorithms._resampled import Draft, Resampled, Study
 from causaldisc.core.constraints import Constraints
+from causaldisc.core.discovery import Learned
 from causaldisc.core.parameters import parameter
 from causaldisc.core.telemetry import Telemetry
 
@@ -73,6 +75,9 @@ class Momentary(Resampled):
     pc_alpha: float = parameter(0.2, "level of the selection of lagged parents", low=0.0, high=1.0, search=(0.005, 0.5, "log"))
     max_lag: int = parameter(3, "largest lag, in steps", low=0)
     max_conditions: int | None = parameter(None, "largest conditioning set of the searches; null = no limit", low=0)
+    test: str = parameter(
+        "parcorr", "partial correlations of the values (parcorr), or of their normal scores (rank)", choices=("parcorr", "rank")
+    )
     missing: str = parameter(
         "auto",
         "windows with missing values: every test uses those it can (testwise), every pair of columns does (pairs), or all use "
@@ -81,6 +86,7 @@ class Momentary(Resampled):
     )
     own_means: bool = parameter(False, "centre each environment by itself, so that shifts between them make no link")
     fdr: bool = parameter(False, "adjust the p-values of lagged links for their number (Benjamini-Hochberg)")
+    contexts: str = parameter("ignore", CONTEXTS_TEXT, choices=CONTEXTS)
 
     uses_beliefs: ClassVar[bool] = True
 
@@ -93,16 +99,22 @@ class Momentary(Resampled):
     def find(self, search: Search) -> Findings:
         """Search under the prior of ``search.may`` and ``search.must``."""
 
+    def discover(self, telemetry: Telemetry, constraints: Constraints, rng: np.random.Generator) -> Learned:
+        """Learn the graph, with the contexts asked for; only its confidence and what is chosen by it depend on ``rng``."""
+        return in_context(super().discover, telemetry, constraints, rng, self.contexts, self.own_means)
+
     def study(self, telemetry: Telemetry, constraints: Constraints, end: float) -> Study:
         """Search on all windows; nothing of it is random."""
         from causaldisc.kernels.beliefs import adjacency
         from causaldisc.kernels.moments import canonical_order, reordered
+        from causaldisc.kernels.weighing import transformed
 
         order = canonical_order(telemetry.values)
         back = np.argsort(order)
         local = constraints.restrict(order)
         names = [telemetry.names[k] for k in order]
-        windows = Windows(telemetry.values[:, order], telemetry.environments, 2 * self.max_lag, self.missing, self.own_means)
+        values = transformed(self.test, telemetry.values[:, order], telemetry.environments if self.own_means else None)
+        windows = Windows(values, telemetry.environments, 2 * self.max_lag, self.missing, self.own_means)
         may, none = searched(local), np.zeros(local.allowed.shape, dtype=bool)
 
         def begin(data: Sample, until: float) -> Search:
