@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -55,7 +56,7 @@ def test_belief_lowers_doubt_raises_and_rows_take_belief_back(plain: float, logi
 
 
 @given(st.lists(st.tuples(LOGIT, ROWS), min_size=1, max_size=8), PLAIN, st.randoms(use_true_random=False))
-def test_each_pair_is_judged_for_itself(pairs: list[tuple[float, float]], plain: float, shuffle: object) -> None:
+def test_each_pair_is_judged_for_itself(pairs: list[tuple[float, float]], plain: float, shuffle: Any) -> None:
     logits, rows = np.array(pairs).T
     order = np.random.default_rng(len(pairs)).permutation(len(pairs))
     assert np.array_equal(bars(plain, logits, rows)[order], bars(plain, logits[order], rows[order]))
@@ -82,7 +83,9 @@ def test_the_bar_of_a_test_is_that_of_its_p_value(logits: list[float], critical:
 
 
 def correlations(rng: np.random.Generator, size: int) -> np.ndarray:
-    return np.corrcoef(rng.normal(size=(60, size)) @ (np.eye(size) + 0.4 * rng.normal(size=(size, size))), rowvar=False)
+    return np.asarray(
+        np.corrcoef(rng.normal(size=(60, size)) @ (np.eye(size) + 0.4 * rng.normal(size=(size, size))), rowvar=False)
+    )
 
 
 @settings(max_examples=25, deadline=None)
@@ -188,7 +191,7 @@ def test_adjacency_does_not_depend_on_the_order_of_variables(seed: int) -> None:
 
 @functools.cache
 def told(name: str) -> cd.Telemetry:
-    lag = {"max_lag": 1} if name.startswith("pcmci") else {}
+    lag: dict[str, Any] = {"max_lag": 1} if name.startswith("pcmci") else {}
     source = "var" if lag else "sem"
     return cd.simulate(source, seed=4, n_variables=7, n_samples=150, trials=0, **lag).telemetry
 
@@ -202,14 +205,14 @@ def test_columns_may_stand_anywhere(name: str, seed: int) -> None:
     beliefs = [
         {"source": str(a), "target": str(b), "probability": float(p)} for (a, b), p in zip(pairs, rng.random(5), strict=True)
     ]
-    lag = {"max_lag": 1} if name.startswith("pcmci") else {}
+    lag: dict[str, Any] = {"max_lag": 1} if name.startswith("pcmci") else {}
     turn = rng.permutation(7)
 
     def ends(edge: cd.Edge) -> tuple[str, ...]:
         both = (edge.source, edge.target)
         return both if edge.is_directed else tuple(sorted(both))
 
-    def graph(columns: np.ndarray) -> set[tuple[object, ...]]:
+    def graph(columns: np.ndarray) -> set[tuple[Any, ...]]:
         some = cd.Telemetry(data.values[:, columns], [data.names[k] for k in columns])
         moved = cd.discover(some, name, prior=cd.ExpertPrior(beliefs=beliefs), bootstrap=0, **lag)
         return {(*ends(e), e.lag, e.target_mark, e.evidence) for e in moved.graph.edges}

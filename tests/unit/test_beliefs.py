@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,22 +22,22 @@ from causaldisc.metrics.directed import Directed
 SEARCHES = {"pc": "sem", "ges": "sem", "pcmci": "var", "pcmci_plus": "var"}
 
 
-def belief(source: str, target: str, p: float, **fields: object) -> dict[str, object]:
+def belief(source: str, target: str, p: float, **fields: Any) -> dict[str, Any]:
     return {"source": source, "target": target, "probability": p, **fields}
 
 
-def limits(beliefs: list[dict], names: str = "abc", max_lag: int = 0, **clauses: object) -> Constraints:
+def limits(beliefs: list[dict], names: str = "abc", max_lag: int = 0, **clauses: Any) -> Constraints:
     return Constraints.of(cd.ExpertPrior(beliefs=beliefs, **clauses), list(names), max_lag)
 
 
 @functools.cache
-def data(source: str, rows: int, seed: int = 0, size: int = 10) -> cd.Dataset:
-    lag = {"max_lag": 1} if source == "var" else {}
+def data(source: str, rows: int, seed: int = 0, size: int = 10) -> Any:
+    lag: dict[str, Any] = {"max_lag": 1} if source == "var" else {}
     return cd.simulate(source, seed=seed, n_variables=size, n_samples=rows, trials=0, **lag)
 
 
-def found(name: str, told: cd.Dataset, beliefs: list[dict] | None = None, **clauses: object) -> Discovery:
-    lag = {"max_lag": 1} if SEARCHES[name] == "var" else {}
+def found(name: str, told: Any, beliefs: list[dict] | None = None, **clauses: Any) -> Discovery:
+    lag: dict[str, Any] = {"max_lag": 1} if SEARCHES[name] == "var" else {}
     prior = cd.ExpertPrior(beliefs=beliefs or [], **clauses)
     return cd.discover(told.telemetry, name, prior=prior, bootstrap=0, **lag)
 
@@ -105,7 +106,7 @@ def test_unknown_variable(clause: dict) -> None:
 
 
 def test_adjacency_is_as_likely_as_its_likelier_direction() -> None:
-    def of(*beliefs: dict, **clauses: object) -> float:
+    def of(*beliefs: dict, **clauses: Any) -> float:
         read = limits(list(beliefs), **clauses)
         said = adjacency(read.belief_logits(), read.allowed)
         assert np.array_equal(said[:, :, 0], said[:, :, 0].T)
@@ -182,7 +183,8 @@ def test_a_wrong_belief_costs_little_at_many_rows(name: str, source: str) -> Non
         before = Directed()(found(name, told).graph, told.truth, None)["directed_f1"]
         for kind, some in cases.items():
             for k in rng.permutation(len(some))[:5]:
-                after = found(name, told, [belief(*some[k], 0.99)])
+                cause, effect = some[k]
+                after = found(name, told, [belief(cause, effect, 0.99)])
                 lost[kind].append(1 - Directed()(after.graph, told.truth, None)["directed_f1"] / before)
     assert np.mean([*lost["absent"], *lost["reversed"]]) < 0.02
 
@@ -262,7 +264,7 @@ def weak_chain() -> cd.Telemetry:
 
 @pytest.mark.parametrize("name", ["pc", "ges", "pcmci_plus"])
 def test_evidence_and_account(name: str) -> None:
-    lag = {"max_lag": 1} if name == "pcmci_plus" else {}
+    lag: dict[str, Any] = {"max_lag": 1} if name == "pcmci_plus" else {}
     prior = cd.ExpertPrior(beliefs=[belief("a", "b", 0.9), belief("b", "c", 0.99), belief("c", "a", 0.8)])
     moved = cd.discover(weak_chain(), name, prior=prior, bootstrap=0, **lag)
     edges = {(e.source, e.target): e for e in moved.graph.edges if e.lag == 0}
