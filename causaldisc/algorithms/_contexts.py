@@ -4,7 +4,8 @@ Joint causal inference (Mooij, Magliacane & Claassen 2020, JMLR 21) adds a colum
 variable of the system causes it (1), that nothing hidden causes both (2), and that contexts depend on each other in ways that are
 not asked for (3): they are roots, are not tested among themselves, and leave the graph when the search is over. In series the
 column is one step ahead, so that a search finds its effect at lag 1 and by the same means as any lagged cause (as J-PCMCI+ does,
-Günther, Ninad & Runge 2023), and nothing of its own past is looked for.
+Günther, Ninad & Runge 2023), and nothing of its own past is looked for. PCMCI, which conditions on nothing of the same step,
+finds that a context acts on what its targets act on within a step, too.
 """
 
 from __future__ import annotations

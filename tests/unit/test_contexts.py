@@ -158,3 +158,31 @@ def test_pc_with_lags_learns_from_a_fault():
     found = cd.discover(chain(lag=1), "pc", max_lag=1, contexts="unknown", bootstrap=0)
     assert {(CPU, LATENCY), (LATENCY, DB)} <= now(found)
     assert found.report["contexts"][0]["found"] == [LATENCY] and found.scores.shape == (3, 3, 2)
+
+
+@pytest.mark.parametrize("contexts", ["unknown", "targets"])
+def test_pcmci_plus_learns_from_a_fault(contexts):
+    data = chain(lag=1)
+    plain, found = (cd.discover(data, "pcmci_plus", max_lag=2, contexts=c, bootstrap=0) for c in ("ignore", contexts))
+    assert frozenset((CPU, LATENCY)) in now(plain)
+    assert now(found) == {(CPU, LATENCY), (LATENCY, DB)}
+    assert found.report["contexts"][0]["found"] == [LATENCY] and found.scores.shape == (3, 3, 3)
+    own = {(e.source, e.target) for e in found.graph.edges if e.lag == 1}
+    assert {(name, name) for name in NAMES} <= own
+
+
+def test_pcmci_takes_contexts_for_causes():
+    found = cd.discover(chain(lag=1), "pcmci", max_lag=1, contexts="targets", bootstrap=0)
+    assert found.report["contexts"][0]["found"] == [LATENCY] and found.graph.names == NAMES
+    far = cd.discover(chain(lag=1), "pcmci", max_lag=1, contexts="unknown", bootstrap=0)
+    assert set(far.report["contexts"][0]["found"]) == {LATENCY, DB}, "nothing of the same step is conditioned on"
+
+
+def test_environments_tell_pcmci_plus_what_shifts():
+    parts = [cd.Telemetry(chain(lag=1, seed=k, fault=(0, 400 * k + 1), rows=400).values[1:], NAMES) for k in (0, 1)]
+    found = cd.discover(parts, "pcmci_plus", max_lag=1, contexts="environments", bootstrap=0)
+    assert now(found) == {(CPU, LATENCY), (LATENCY, DB)}
+    (context,) = found.report["contexts"]
+    assert context["interventions"] == "environment 1" and LATENCY in context["found"] and DB not in context["found"]
+    with pytest.raises(InputError, match="own_means=False"):
+        cd.discover(parts, "pcmci_plus", contexts="environments", own_means=True)
