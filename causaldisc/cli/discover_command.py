@@ -19,6 +19,7 @@ _MEANING = {
     "unknown_pairs": "pairs with too few joint rows to be judged; no edge between them is no finding",
     "truncated": "cut off by deadline_s: the graph so far",
 }
+_SHOWN = 10
 HELP = "learn a causal graph from telemetry files"
 
 
@@ -29,6 +30,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--prior", metavar="PRIOR.yaml", help="the expert's prior")
     parser.add_argument("--algorithm", default="pc", metavar="NAME", help="see `causaldisc list algorithms` (default pc)")
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="telemetry: treat every series by its habits, choose by rule what --set does not, and grade the edges",
+    )
     add_settings(parser, "the algorithm")
     add_output(parser, "GRAPH.json")
     add_json(parser)
@@ -40,14 +46,18 @@ def run(args: argparse.Namespace) -> int:
     from causaldisc.core.plugins import algorithms
     from causaldisc.core.prior import ExpertPrior
     from causaldisc.core.telemetry_file import read_telemetry
+    from causaldisc.habits import preset
     from causaldisc.runner.pipeline import discover
 
-    algorithm = algorithms.build(args.algorithm, settings(args))
+    given = settings(args)
+    algorithms.build(args.algorithm, given)  # a mistake is told before any data are read
+    if args.preset is not None:
+        preset(args.preset)
     prior = ExpertPrior.load(args.prior) if args.prior else None
     check_output(args.output, [*args.telemetry, *([args.prior] if args.prior else [])])
     telemetry = [read_telemetry(path) for path in args.telemetry]
     try:
-        found = discover(telemetry, algorithm, prior=prior, seed=args.seed)
+        found = discover(telemetry, args.algorithm, prior=prior, seed=args.seed, preset=args.preset, **given)
     except PriorError as error:
         raise PriorError(f"{args.prior}: {error}") from error
     if args.output:
@@ -73,7 +83,16 @@ def summary(found: Discovery) -> dict[str, Any]:
         "seconds": found.seconds,
         "certificate": found.certificate.to_dict(),
         "report": dict(found.report),
+        **_answers(found),
     }
+
+
+def _answers(found: Discovery) -> dict[str, Any]:
+    """What a preset adds: the verdict, the edges of the core, the candidates."""
+    if found.core is None:
+        return {}
+    core = [{"source": e.source, "target": e.target, "lag": e.lag} for e in found.core.edges]
+    return {"verdict": found.verdict, "core": core, "candidates": [c.to_dict() for c in found.candidates]}
 
 
 def text(found: Discovery, where: str) -> str:
@@ -85,6 +104,10 @@ def text(found: Discovery, where: str) -> str:
         f"data: {report['rows']} rows, {report['columns']} columns, {report['missing_share']:.1%} missing, "
         f"step {graph.step_seconds:g} s",
     ]
+    if found.core is not None:
+        lines.append(f"{found.verdict}; core: {len(found.core.edges)} edges; candidates: {len(found.candidates)}")
+        lines += [f"  {e.source} -> {e.target} at lag {e.lag}" for e in found.core.edges[:_SHOWN]]
+        lines += [f"preset: {note}" for note in report["preset"]["notes"]]
     constant = report["constant_columns"]
     if constant:
         lines.append(f"constant columns kept as isolated nodes: {len(constant)} ({_some(constant)})")

@@ -102,8 +102,9 @@ def adjust(telemetry: Telemetry, how: str = "factor", proxy: str | None = None) 
         component of all other columns, so that none is regressed on itself.
     proxy : the column's name; None = the one that :func:`hidden_load` names.
 
-    The first row of each environment has no row before it and is cut off. For a search that reckons with hidden causes
-    instead of taking them out, use the algorithm ``fci``.
+    The factor of few columns is known with an error that their residuals then share: with a dozen columns or fewer a proxy
+    does better. The first row of each environment has no row before it and is cut off. For a search that reckons with hidden
+    causes instead of taking them out, use the algorithm ``fci``.
 
     Raises
     ------

@@ -8,6 +8,7 @@ from typing import Any
 from causaldisc.core.telemetry import Telemetry
 from causaldisc.runner.doctor_audit import audit
 from causaldisc.runner.doctor_environment import environment
+from causaldisc.runner.doctor_habits import habits_of
 from causaldisc.runner.finding import Finding
 
 _MARKS = {"ok": " ok ", "note": "note", "warning": "WARN"}
@@ -37,7 +38,7 @@ class Checkup:
 
 
 def doctor(telemetry: Telemetry | None = None) -> Checkup:
-    """Look at the environment and, when given, audit telemetry.
+    """Look at the environment and, when given, audit telemetry and tell its habits.
 
     Nothing heavy is imported and nothing is changed. The audit speaks of what the data show; what needs the truth, such as
     var-sortability, is not claimed.
@@ -46,7 +47,7 @@ def doctor(telemetry: Telemetry | None = None) -> Checkup:
     >>> next(f.value for f in checkup.telemetry if f.topic == "constant columns")
     ['b:cpu']
     """
-    return Checkup(environment(), audit(telemetry) if telemetry is not None else ())
+    return Checkup(environment(), (*audit(telemetry), *habits_of(telemetry)) if telemetry is not None else ())
 
 
 def _line(finding: Finding) -> str:
