@@ -15,10 +15,12 @@ from typing import NamedTuple
 import numpy as np
 
 from causaldisc.kernels.colliders import AMBIGUOUS
+from causaldisc.kernels.fci_dsep import PossibleDsep, remove_by_dsep
+from causaldisc.kernels.fci_layout import Layout
 from causaldisc.kernels.fci_orientation import closure, orient, settle
-from causaldisc.kernels.fci_sets import Layout, Polls, longest, possible_dsep, remove_wide
+from causaldisc.kernels.fci_sets import Polls
 from causaldisc.kernels.pc import Evidence, _lift
-from causaldisc.kernels.separation import Neighbours, never
+from causaldisc.kernels.separation import never
 from causaldisc.kernels.skeleton import Skeleton, find_skeleton
 
 
@@ -36,6 +38,11 @@ class Bounds:
     max_conditions: int | None = None
     max_path: int | None = None
     expired: Callable[[], bool] = never
+
+    @property
+    def longest(self) -> int:
+        """The limit of a path as a number."""
+        return 2**31 if self.max_path is None else self.max_path
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,16 +100,14 @@ def learn(
     grouped = tests.under(groups.merge(possible[:, :, None])[:, :, 0])
     # A hidden common cause may join any two: the prior takes no pair from the skeleton, only conditions from the tests.
     plain = find_skeleton(grouped, apart, stay, bounds.max_conditions, bounds.expired)
-    judged = _judge(Polls(grouped, rule, bounds.expired), plain, len(apart), bounds.max_path)
-    skeleton, wide_tests, size = remove_wide(
-        grouped, plain, stay, judged.layout.near, judged.wide, bounds.max_conditions, bounds.expired
-    )
+    judged = _judge(Polls(grouped, rule, bounds.expired), plain, len(apart), bounds.longest)
+    skeleton, wide_tests, size = remove_by_dsep(grouped, plain, stay, judged.wide, bounds.max_conditions, bounds.expired)
     removed = len(plain.pairs) - len(skeleton.pairs)
     if removed or not groups.trivial:
         everything = ~np.eye(len(possible), dtype=bool)[:, :, None]
         skeleton = _lift(skeleton, groups, everything, required[:, :, None], evidence.R, tests)
         spread = grouped if groups.trivial else tests.of(groups.columns(1)).under(possible)
-        judged = _judge(Polls(spread, rule, bounds.expired, judged.polls.made), skeleton, len(possible), bounds.max_path)
+        judged = _judge(Polls(spread, rule, bounds.expired, judged.polls.made), skeleton, len(possible), bounds.longest)
     marks, contradictions = _direct(judged, (possible, causes), max(size, judged.size), bounds, selection)
     return Findings(
         marks,
@@ -127,13 +132,13 @@ class _Judged(NamedTuple):
     kinds: np.ndarray
     open: np.ndarray
     size: int
-    wide: Neighbours
+    wide: PossibleDsep
 
 
-def _judge(polls: Polls, skeleton: Skeleton, variables: int, max_path: int | None) -> _Judged:
+def _judge(polls: Polls, skeleton: Skeleton, variables: int, longest: int) -> _Judged:
     layout, size = Layout.of(skeleton.pairs, variables), max(len(skeleton.tests) - 1, 0)
     kinds, open_ = polls.judge(layout, size)
-    return _Judged(polls, layout, kinds, open_, size, possible_dsep(layout, kinds, max_path))
+    return _Judged(polls, layout, kinds, open_, size, PossibleDsep(layout, kinds, polls.tests.cause, longest))
 
 
 def _direct(
@@ -141,9 +146,10 @@ def _direct(
 ) -> tuple[np.ndarray, int]:
     """Judge what neighbours left open by wider sets of up to ``size``, and orient."""
     polls, layout, kinds, open_, near_size, wide = judged
-    polls.judge_wide(layout, wide, size, kinds, open_)
+    if polls.complete:
+        polls.judge_wide(layout, wide, size, kinds, open_)
 
     def members(pairs: np.ndarray) -> np.ndarray:
         return polls.members(layout.near, wide, (near_size, size), pairs)
 
-    return orient(settle(layout.place >= 0, *prior), layout, kinds, members, selection, longest(bounds.max_path))
+    return orient(settle(layout.place >= 0, *prior), layout, kinds, members, selection, bounds.longest)

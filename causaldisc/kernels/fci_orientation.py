@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from causaldisc.kernels.colliders import COLLIDER, NONCOLLIDER
+from causaldisc.kernels.fci_layout import Layout
 from causaldisc.kernels.fci_rules import (
     ARROW,
     CIRCLE,
@@ -24,7 +25,6 @@ from causaldisc.kernels.fci_rules import (
     propose_far,
     propose_near,
 )
-from causaldisc.kernels.fci_sets import Layout
 from causaldisc.kernels.orientation import on_cycles
 
 

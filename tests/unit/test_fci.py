@@ -114,16 +114,23 @@ def test_permuting_columns_permutes_the_result_bit_for_bit(seed):
     assert first.report["tests_per_level"] == other.report["tests_per_level"]
 
 
-def test_bounds_cut_tests_and_leave_edges():
-    data = noisy(5, 12, 400)
-    full = fci(data, alpha=0.1)
-    assert full.report["possible_dsep_tests"] > 0
-    short = fci(data, alpha=0.1, max_path=1)
-    assert short.report["possible_dsep_tests"] == 0 and len(short.graph.edges) >= len(full.graph.edges)
-    few = fci(data, alpha=0.1, max_conditions=1)
-    assert len(few.report["tests_per_level"]) <= 2 and len(few.graph.edges) >= len(full.graph.edges)
+def test_possible_dsep_removes_what_neighbours_do_not_and_bounds_leave_it():
+    """a and c are apart given b, d and e, and e is beside neither: Spirtes, Glymour & Scheines (2000), section 6.7."""
+    rng = np.random.default_rng(3)
+    weights, names = np.zeros((8, 8)), list("abcde")
+    for i, j in ((1, 2), (3, 1), (3, 4), (4, 0), (5, 0), (5, 1), (6, 2), (6, 4), (7, 0), (7, 1)):
+        weights[i, j] = rng.uniform(0.6, 0.9)
+    x = rng.normal(size=(20000, 8)) @ np.linalg.inv(np.eye(8) - weights)
+    data = pd.DataFrame(x[:, :5], columns=names)
+    found = fci(data)
+    assert found.report["possible_dsep_removed"] == 1 and found.report["possible_dsep_tests"] > 0
+    pairs = [{e.source, e.target} for e in found.graph.edges]
+    assert len(pairs) == 6 and {"a", "c"} not in pairs
+    for bound in ({"max_path": 1}, {"max_conditions": 2}):
+        short = fci(data, **bound)
+        assert short.report["possible_dsep_removed"] == 0 and len(short.graph.edges) == 7
     late = fci(data, deadline_s=0.0)
-    assert late.report["truncated"] is True and len(late.graph.edges) >= len(full.graph.edges)
+    assert late.report["truncated"] is True and len(late.graph.edges) >= 7
 
 
 def test_the_conservative_rule_leaves_more_open():

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from causaldisc.kernels.colliders import AMBIGUOUS, COLLIDER, NONCOLLIDER
+from causaldisc.kernels.fci_dsep import PossibleDsep, batches
+from causaldisc.kernels.fci_layout import Layout
 from causaldisc.kernels.fci_orientation import closure, orient, settle
-from causaldisc.kernels.fci_sets import Layout, possible_dsep
 
 LEFT, RIGHT = {"o": 1, "<": 2, "-": 3}, {"o": 1, ">": 2, "-": 3}
 
@@ -127,9 +128,39 @@ def test_possible_dsep_follows_colliders_and_triangles_as_far_as_a_path_may_be()
     degree = layout.near.degrees[2]
     for p, q in ((0, 1), (1, 0), (0, 2), (2, 0)):
         kinds[layout.offsets[2] + p * degree + q] = NONCOLLIDER
-    wide = possible_dsep(layout, kinds)
-    assert wide.flat[wide.starts[0] : wide.starts[1]].tolist() == [1, 2]
+    every = np.ones((5, 5), dtype=bool)
+
+    def sets(longest=9, cause=every, between=False):
+        wide, pair = PossibleDsep(layout, kinds, cause, longest), np.array([[0, 4]])
+        return [np.flatnonzero(row).tolist() for row in (wide.between(pair) if between else wide.of(pair))[0]]
+
+    assert sets() == [[1, 2], [2, 3]]
     kinds[layout.offsets[2] + 1] = kinds[layout.offsets[2] + degree] = AMBIGUOUS  # 1 - 2 - 3 may be a collider
-    wide = possible_dsep(layout, kinds)
-    assert wide.flat[wide.starts[0] : wide.starts[1]].tolist() == [1, 2, 3, 4]
-    assert possible_dsep(layout, kinds, 3).degrees[0] == 3 and possible_dsep(layout, kinds, 1).degrees[0] == 1
+    assert sets() == [[1, 2, 3], [1, 2, 3]]  # 4 is the other end, and not a step on the way
+    assert sets(2) == [[1, 2], [2, 3]] and sets(1) == [[1], [2, 3]]
+    later = np.array(every)
+    later[2] = False  # 2 is a cause of nothing, so of no set, nor on a way to one
+    assert sets(cause=later) == [[1], [3]]
+
+
+def test_of_adjacent_pairs_counts_what_lies_on_another_way_between_them():
+    # A bridge 0 - 1, and a square 1 - 2 - 3 - 4 of colliders.
+    layout = Layout.of(np.array([[0, 1], [1, 2], [2, 3], [3, 4], [1, 4]]), 5)
+    kinds = np.full(int(layout.offsets[-1]), COLLIDER, np.int8)
+    wide = PossibleDsep(layout, kinds, np.ones((5, 5), dtype=bool), 9)
+    found = wide.between(np.array([[0, 1], [1, 2]]))
+    assert not found[0].any() and np.flatnonzero(found[1, 0]).tolist() == [3, 4] == np.flatnonzero(found[1, 1]).tolist()
+
+
+def test_batches_hold_every_pair_once_and_no_end_twice():
+    rng = np.random.default_rng(0)
+    pairs = np.argwhere(np.triu(rng.random((9, 9)) < 0.5, 1))
+    sets, seen = rng.random((len(pairs), 2, 9)) < 0.3, []
+    for at, neighbours in batches(pairs, sets):
+        assert len(np.unique(pairs[at])) == 2 * len(at)
+        for k in at:
+            for side in range(2):
+                begin, end = neighbours.starts[pairs[k, side] : pairs[k, side] + 2]
+                assert neighbours.flat[begin:end].tolist() == np.flatnonzero(sets[k, side]).tolist()
+        seen += at.tolist()
+    assert sorted(seen) == list(range(len(pairs)))
