@@ -55,6 +55,49 @@ def window_correlation(
     return cross, np.full(cross.shape, float(rows))
 
 
+def scaled(values: np.ndarray) -> np.ndarray:
+    """Return columns about their medians and within ±1, so that squares stay in range and rounding in proportion.
+
+    >>> scaled(np.array([[1e200], [3e200], [2e200]])).ravel().tolist()
+    [-1.0, 1.0, 0.0]
+    """
+    centred = values - np.median(values, axis=0)
+    largest = np.abs(centred).max(axis=0)
+    return centred / np.where(largest > 0, largest, 1.0)
+
+
+def repeated_correlation(columns: np.ndarray, rows: np.ndarray, labels: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return what :func:`causaldisc.kernels.moments.pairwise_correlation` says of ``columns[rows]``, each row multiplied once.
+
+    Parameters
+    ----------
+    columns : float[T', M], nothing missing, scaled.
+    rows : int[K], with repetitions.
+    labels : int[T'], environments with means of their own, or None.
+
+    >>> X = scaled(np.array([[1.0, 2.0], [2.0, 1.0], [4.0, 5.0], [7.0, 3.0]]))
+    >>> R, n = repeated_correlation(X, np.array([0, 0, 1, 2, 3, 3]), None)
+    >>> bool(np.isclose(R[0, 1], np.corrcoef(X[[0, 0, 1, 2, 3, 3]].T)[0, 1])), float(n[0, 1])
+    (True, 6.0)
+    """
+    counts = np.bincount(rows, minlength=len(columns))
+    drawn = np.flatnonzero(counts)
+    some, weight = columns[drawn], counts[drawn].astype(float)
+    moment = weight @ np.square(some)
+    groups = [np.arange(len(drawn))] if labels is None else [np.flatnonzero(labels[drawn] == e) for e in np.unique(labels[drawn])]
+    for group in groups:
+        some[group] -= weight[group] @ some[group] / weight[group].sum()
+    some *= np.sqrt(weight)[:, None]
+    cross = some.T @ some
+    variance = np.diag(cross)
+    scale = np.zeros(len(cross))
+    np.divide(1.0, np.sqrt(np.abs(variance)), out=scale, where=variance > _ROUNDING * moment)
+    cross *= np.outer(scale, scale)
+    np.clip(cross, -1.0, 1.0, out=cross)
+    np.fill_diagonal(cross, 1.0)
+    return cross, np.full(cross.shape, float(len(rows) - len(groups) + 1))
+
+
 def _products(x: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
     """Sums of products and sums of the columns of all windows of float[T, N].
 
