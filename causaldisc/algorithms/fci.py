@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from causaldisc.algorithms._evidence import MISSING_TEXT, SERIAL_TEXT, TEST_TEXT, TESTS, Choice
 from causaldisc.algorithms._resampled import Draft, Repeated, Study
 from causaldisc.core.arrays import cells
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.discovery import Learned
-from causaldisc.core.errors import InputError, PriorUnsupportedError
+from causaldisc.core.errors import PriorUnsupportedError
 from causaldisc.core.graph import BIDIRECTED, CIRCLE_ARROW, CIRCLE_TAIL, CIRCLES, DIRECTED, UNDIRECTED, CausalGraph
 from causaldisc.core.parameters import parameter
 from causaldisc.core.prior import HARD_CLAUSES
@@ -65,16 +66,9 @@ class FCI(Repeated):
     """
 
     alpha: float = parameter(0.01, "level of the independence tests", low=0.0, high=1.0, search=(1e-4, 0.2, "log"))
-    test: str = parameter(
-        "auto",
-        "test of independence; auto = chi2 where all that varies is discrete, else fisher_z",
-        choices=("auto", "fisher_z", "chi2", "g2"),
-    )
-    missing: str = parameter(
-        "pairs",
-        "missing values in fisher_z: correlations over the rows of each pair, or over the rows of all columns of a test",
-        choices=("pairs", "testwise"),
-    )
+    test: str = parameter("auto", TEST_TEXT, choices=TESTS)
+    missing: str = parameter("pairs", MISSING_TEXT, choices=("pairs", "testwise"))
+    autocorrelation: bool = parameter(False, SERIAL_TEXT)
     max_conditions: int | None = parameter(None, "largest conditioning set; null = as large as Possible-D-SEP sets get", low=0)
     max_path: int | None = parameter(
         None, "edges of the longest path to a member of a Possible-D-SEP set, and of discriminating paths; null = any", low=1
@@ -118,11 +112,11 @@ class FCI(Repeated):
         local = constraints.restrict(order)
         allowed, required = local.allowed[:, :, 0], local.pin(np.zeros(local.allowed.shape))[:, :, 0]
         _refuse_contradictions(local, required)
-        values, labels, test = telemetry.values[:, order], telemetry.environments, self._test(telemetry)
+        choice = Choice(self.name, self.test, self.missing, self.autocorrelation)
+        weighing = choice.weigh(telemetry, order, 0, self.alpha)
 
         def find(rows: np.ndarray | None, late: Callable[[], bool] = never) -> tuple[Evidence, Findings]:
-            some, of = (np.array(values), labels) if rows is None else (values[rows], labels[rows])
-            evidence = self._weigh(test, some, of)
+            evidence = weighing(rows)
             bounds = Bounds(self.max_conditions, self.max_path, late)
             return evidence, learn(evidence, allowed, required, bounds, self.colliders, self.selection_bias)
 
@@ -146,35 +140,10 @@ class FCI(Repeated):
             p_value=np.power(10.0, -log_p),
             evidence=_evidence(needed, settled),
         )
-        report = {"test": test} | _report(found, evidence, [telemetry.names[k] for k in order])
+        report = {"test": weighing.test} | _report(found, evidence, [telemetry.names[k] for k in order])
         tests = (sum(found.tests) + found.wide_tests + found.orientation_tests) * evidence.tests.cost
-        cost = _RUN_SECONDS + _TEST_SECONDS * tests + _CELL_SECONDS * values.size * values.shape[1]
-        return Study(Learned(graph, scores[:, :, None], report), again, labels, cost)
-
-    def _test(self, telemetry: Telemetry) -> str:
-        """Return the name of the test."""
-        from causaldisc.kernels.levels import MAX_LEVELS, count_levels, discrete
-
-        if self.test == "auto":
-            return "chi2" if discrete(telemetry.values) else "fisher_z"
-        if self.test in ("chi2", "g2"):
-            levels = count_levels(telemetry.values)
-            worst = int(np.argmax(levels))
-            if levels[worst] > MAX_LEVELS:
-                raise InputError(
-                    f"fci.test must be fisher_z for columns of many values, got {levels[worst]} of {telemetry.names[worst]}; "
-                    f"valid for chi2 and g2: at most {MAX_LEVELS} a column"
-                )
-        return self.test
-
-    def _weigh(self, test: str, values: np.ndarray, labels: np.ndarray) -> Evidence:
-        """Return what the test works on; the values may be destroyed."""
-        from causaldisc.kernels.pc import Evidence
-
-        if test in ("chi2", "g2"):
-            return Evidence.tables(values, labels, 1, self.alpha, test == "g2")
-        gappy = self.missing == "testwise" and bool(np.isnan(values).any())
-        return Evidence.testwise(values, labels, 1, self.alpha) if gappy else Evidence.fisher(values, labels, 1, self.alpha)
+        cost = _RUN_SECONDS + _TEST_SECONDS * tests + _CELL_SECONDS * weighing.windows.size * weighing.windows.shape[1]
+        return Study(Learned(graph, scores[:, :, None], report), again, weighing.labels, cost)
 
 
 def _refuse_contradictions(constraints: Constraints, required: np.ndarray) -> None:

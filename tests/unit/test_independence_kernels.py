@@ -417,3 +417,41 @@ def test_ges_counts_no_effective_rows_beside_the_past():
     telemetry = Telemetry(np.random.default_rng(0).normal(size=(300, 2)), ["a", "b"])
     with pytest.raises(InputError, match="max_lag"):
         discover(telemetry, "ges", autocorrelation=True, max_lag=1)
+
+
+@pytest.mark.parametrize("test", ["rank", "mixed", "gcm", "rcot"])
+def test_fci_takes_the_same_tests(test):
+    rng = np.random.default_rng(21)
+    noise = rng.normal(size=(600, 3))
+    values = np.column_stack([noise[:, 0], noise[:, 1], noise[:, 0] + noise[:, 1] + 0.5 * noise[:, 2]])
+    found = discover(Telemetry(values, ["a", "b", "c"]), "fci", test=test, bootstrap=0)
+    assert {(edge.source, edge.target_mark, edge.target) for edge in found.graph.edges} == {
+        ("a", "arrow", "c"),
+        ("b", "arrow", "c"),
+    }
+    assert found.report["test"] == test
+
+
+@pytest.mark.parametrize("algorithm", ["pcmci", "pcmci_plus"])
+def test_normal_scores_bear_tails_that_values_do_not(algorithm):
+    rng = np.random.default_rng(22)
+    noise = rng.normal(size=(400, 2))
+    noise[1:, 1] += 0.6 * noise[:-1, 0]
+    telemetry = Telemetry(np.exp(3.0 * noise), ["a", "b"])
+    found = discover(telemetry, algorithm, test="rank", max_lag=2, alpha=1e-4, bootstrap=0)
+    assert [(edge.source, edge.target, edge.lag) for edge in found.graph.edges] == [("a", "b", 1)]
+    same = discover(Telemetry(noise, ["a", "b"]), algorithm, test="rank", max_lag=2, alpha=1e-4, bootstrap=0)
+    assert same.graph.edges[0].strength == pytest.approx(found.graph.edges[0].strength)
+
+
+def test_the_library_of_nearest_neighbours_is_asked_alike():
+    from causaldisc.algorithms._bridges.nearest import Nearest
+
+    rng = np.random.default_rng(23)
+    x = rng.normal(size=150)
+    values = np.column_stack([x, x**2 + 0.3 * rng.normal(size=150), rng.normal(size=150)])
+    labels = np.zeros(150, int)
+    tests = Nearest.build(values, labels, 0.05)
+    assert tests.test(0, 1, ())[0] == pytest.approx(np.log10(200.0))
+    assert tests.test(0, 2, ())[0] < 1.3
+    assert tests.test(0, 1, (2,)) == Nearest.build(values, labels, 0.05).test(0, 1, (2,))

@@ -1,7 +1,7 @@
 """The bridge to tigramite's nearest-neighbour test of conditional mutual information, and to its seed.
 
 CMIknn (Runge 2018, AISTATS): an estimate of the conditional mutual information, against its values with x permuted among rows
-that are alike in the conditions. It takes some 0.3 s for 500 rows and 199 permutations, so it is for a handful of variables.
+that are alike in the conditions. It takes up to a second for 500 rows and 199 permutations, so it is for a handful of variables.
 """
 
 from __future__ import annotations
@@ -74,9 +74,8 @@ class Nearest(Looped):
         # Blocks of one row: its own choice of their length calls numpy in a way that is no longer there.
         library: Any = _library()(sig_samples=self.permutations, sig_blocklength=1, seed=seed, workers=1, verbosity=0)
         value, p = library.run_test_raw(used[:, :1], used[:, 1:2], used[:, 2:] if given else None)
-        # The sample itself is one of those that the null allows.
-        p = (float(p) * self.permutations + 1.0) / (self.permutations + 1.0)
-        return max(-float(np.log10(p)), 0.0), float(value)
+        # The library counts the sample itself among those that the null allows, so that p is never 0.
+        return max(-float(np.log10(max(float(p), 1.0 / (self.permutations + 1)))), 0.0), float(value)
 
 
 @cache
