@@ -42,7 +42,7 @@ def with_beliefs(evidence: Evidence, owed: np.ndarray, turned: np.ndarray) -> Ev
     return told
 
 
-def tested(
+def account(
     constraints: Constraints, square: np.ndarray, plain: float, logits: np.ndarray, rows: np.ndarray | float
 ) -> list[dict[str, Any]]:
     """Tell of every belief what the data say: JSON-ready, one entry each, in the order of the prior.
@@ -79,7 +79,7 @@ def weighed(
 ) -> Learned:
     """Return what was learned with ``report["beliefs"]`` telling how much each belief moved it.
 
-    Each entry of :func:`tested` gains ``in_graph`` and ``edge``: whether some pair has the edge (directed so, or open), and how
+    Each entry of :func:`account` gains ``in_graph`` and ``edge``: whether some pair has the edge (directed so, or open), and how
     the graph has it, in words; ``in_graph_without`` and ``edge_without``, the same of a search without the belief; ``left_out``,
     which beliefs that search went without (``this``, or ``all`` where there are many or a search takes long); and
     ``edges_moved``, at how many pairs and lags the two graphs differ.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from causaldisc.algorithms._beliefs import tested
+from causaldisc.algorithms._beliefs import account
 from causaldisc.algorithms._contexts import CONTEXTS, CONTEXTS_TEXT, in_context
 from causaldisc.algorithms._lagged import ARRAYS, Findings, Sample, Windows, has_choice, learned, obey, searched
 from causaldisc.algorithms._resampled import Draft, Resampled, Study
@@ -188,7 +188,7 @@ class Momentary(Resampled):
 
         logits, rows = reordered(search.logits, back), reordered(search.rows, back)
         plain = float(square_at(np.log(self.alpha))) if self.alpha > 0 else np.inf
-        return tested(constraints, square_at(log_p), plain, logits, rows)
+        return account(constraints, square_at(log_p), plain, logits, rows)
 
     def momentary(self, search: Search) -> Links:
         """Test every link given the parents of both its ends."""

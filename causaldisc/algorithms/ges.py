@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from causaldisc.algorithms._beliefs import tested, with_beliefs
+from causaldisc.algorithms._beliefs import account, with_beliefs
+from causaldisc.algorithms._ges_beliefs import Weights
 from causaldisc.algorithms._resampled import Draft, Resampled, Study
+from causaldisc.algorithms._wide import by_lag, square
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.discovery import Learned
 from causaldisc.core.errors import InputError
@@ -83,10 +85,10 @@ class GES(Resampled):
         windows = lagged(values, telemetry.environments, self.max_lag, order)
         each = self._rows_of_one(windows, labels)
 
-        def find(rows: np.ndarray | None = None, until: float = math.inf) -> tuple[_Evidence, np.ndarray, _Weights | None, Found]:
+        def find(rows: np.ndarray | None = None, until: float = math.inf) -> tuple[_Evidence, np.ndarray, Weights | None, Found]:
             some, of = (windows, labels) if rows is None else (windows[rows], labels[rows])
             evidence = _evidence(some, of, local, each)
-            required = local.pin(_by_lag(np.abs(evidence.R[:, :n])))
+            required = local.pin(by_lag(np.abs(evidence.R[:, :n])))
             weights, found = self._search(local, evidence, required, until)
             return evidence, required, weights, found
 
@@ -98,7 +100,7 @@ class GES(Resampled):
         evidence, required, weights, found = find(None, end)
         codes, price = _codes(found, required | local.allowed), price_of(self.penalty, evidence.rows)
         scores = _rate_alike(_scores(found, required, price), evidence.twins)
-        strength = _by_lag(partial_correlations(evidence.R, found.dag[:, :n]))
+        strength = by_lag(partial_correlations(evidence.R, found.dag[:, :n]))
         strength[:, :, 0] = np.where(np.isnan(strength[:, :, 0]), strength[:, :, 0].T, strength[:, :, 0])
         owed, turned = np.zeros(codes.shape, bool) if weights is None else weights.owed(found), found.turned[:n, :n]
         codes, scores, strength, required, owed, turned = (
@@ -113,28 +115,28 @@ class GES(Resampled):
         )
         report = _report(found, evidence, [telemetry.names[k] for k in order])
         if weights is not None:
-            square, logits = reordered(weights.tested(found), back), reordered(weights.logits, back)
-            report["beliefs"] = tested(constraints, square, 2.0 * price, logits, evidence.rows)
+            said, logits = reordered(weights.squares(found), back), reordered(weights.logits, back)
+            report["beliefs"] = account(constraints, said, 2.0 * price, logits, evidence.rows)
         cost = _RUN_SECONDS + _STEP_SECONDS * sum(found.steps) * n + _CELL_SECONDS * windows.size * windows.shape[1]
         return Study(Learned(graph, np.where(constraints.allowed, scores, np.nan), report), again, labels, cost)
 
     def _search(
         self, local: Constraints, evidence: _Evidence, required: np.ndarray, until: float
-    ) -> tuple[_Weights | None, Found]:
+    ) -> tuple[Weights | None, Found]:
         """Search under the prior, and again without the arrows that beliefs in their reverse alone would keep."""
         from causaldisc.kernels.bic import price_of
         from causaldisc.kernels.ges_search import search
 
         n, most = len(required), int(evidence.rows) // _ROWS_PER_PARENT
         may, forced = _possible(local, evidence), np.zeros((len(required),) * 2, dtype=bool)
-        weights = _Weights.of(local, evidence, price_of(self.penalty, evidence.rows))
+        weights = Weights.of(local, evidence.R, evidence.rows, evidence.twins, price_of(self.penalty, evidence.rows))
         while True:
             found = search(
                 evidence.R,
                 evidence.rows,
                 penalty=self.penalty,
                 may=may,
-                required=_square(required),
+                required=square(required),
                 targets=n,
                 cap=most if self.max_parents is None else min(most, self.max_parents),
                 seconds=until - time.monotonic(),
@@ -219,7 +221,7 @@ def _possible(constraints: Constraints, evidence: _Evidence) -> np.ndarray:
     n = len(allowed)
     own = np.array(allowed)
     own[np.arange(n), np.arange(n), 1:] = True  # its past drives a variable whether or not the prior wants to see it
-    may = _square(own)
+    may = square(own)
     for first, *others in evidence.twins:
         for other in others:
             may[other::n] = False
@@ -228,95 +230,10 @@ def _possible(constraints: Constraints, evidence: _Evidence) -> np.ndarray:
     return may & evidence.known[:m, :m]
 
 
-class _Weights(NamedTuple):
-    """What beliefs weigh.
-
-    Attributes
-    ----------
-    logits, bonus : float[N, N, L + 1], log-odds of adjacencies, and what they add to the score.
-    directions : float[M, M], log-odds of directions at lag 0.
-    price, bars : what a parent costs; float[N, N], the squared statistic up to which there is no room for i → j at lag 0.
-    """
-
-    logits: np.ndarray
-    bonus: np.ndarray
-    directions: np.ndarray
-    price: float
-    bars: np.ndarray
-
-    @classmethod
-    def of(cls, constraints: Constraints, evidence: _Evidence, price: float) -> _Weights | None:
-        """Weigh beliefs; what they say of near-duplicates goes to the one that is searched. None without any."""
-        from causaldisc.kernels.beliefs import adjacency, bars, bonus
-
-        if not constraints.beliefs:
-            return None
-        n, directions = len(constraints.allowed), np.zeros(evidence.R.shape)
-        said = constraints.belief_logits(_by_lag(np.abs(evidence.R[:, :n])))
-        for group in evidence.twins:
-            said[group[0]] = _loudest(said[group])
-            said[:, group[0]] = _loudest(said[:, group].swapaxes(0, 1))
-        logits = adjacency(said, constraints.allowed)
-        directions[:n, :n] = said[:, :, 0] - said[:, :, 0].T
-        single = bars(2.0 * price, said[:, :, 0], evidence.rows)
-        return cls(logits, bonus(price, logits, evidence.rows), directions, price, single)
-
-    @property
-    def wide(self) -> np.ndarray:
-        """float[M, M], the bonus over lagged columns."""
-        return _square(self.bonus)
-
-    def owed(self, found: Found) -> np.ndarray:
-        """bool[N, N, L + 1], the edges that gain nothing without their bonus; symmetric at lag 0."""
-        n = len(self.logits)
-        loss = -_by_lag(found.gains[1]) - self.bonus
-        owed = _by_lag(found.marks[:, :n]) & (self.logits > 0) & (loss <= 0)
-        owed[:, :, 0] |= owed[:, :, 0].T
-        return owed
-
-    def misread(self, found: Found, may: np.ndarray) -> np.ndarray:
-        """bool[N, N], the arrows found at lag 0 whose own bar the data do not pass, while they pass that of the reverse.
-
-        An adjacency that only the belief in one direction keeps may not be read as the other.
-        """
-        n = len(may)
-        arrows = found.marks[:n, :n] & ~found.marks[:n, :n].T & may
-        passed = self.tested(found)[:, :, 0] > self.bars
-        return arrows & (self.logits[:, :, 0] != 0) & ~passed & (passed & may).T
-
-    def tested(self, found: Found) -> np.ndarray:
-        """float[N, N, L + 1], squared statistics: twice the log-likelihood that an edge gains, or would gain at best."""
-        there = _by_lag(found.marks[:, : len(self.logits)])
-        gain = np.where(there, -_by_lag(found.gains[1]), _by_lag(found.gains[0])) - self.bonus
-        square = np.where(np.isfinite(gain), np.maximum(2.0 * (gain + self.price), 0.0), 0.0)
-        square[:, :, 0] = np.maximum(square[:, :, 0], square[:, :, 0].T)
-        return square
-
-
-def _loudest(said: np.ndarray) -> np.ndarray:
-    """The strongest word for something along the first axis, or else the strongest against it."""
-    for_ = said.max(axis=0)
-    return np.where(for_ > 0, for_, said.min(axis=0))
-
-
-def _square(cells: np.ndarray) -> np.ndarray:
-    """[M, M] over lagged columns of [N, N, L + 1]; nothing points into the past."""
-    n, _, depth = cells.shape
-    wide = np.zeros((n * depth, n * depth), dtype=cells.dtype)
-    wide[:, :n] = cells.transpose(2, 0, 1).reshape(n * depth, n)
-    return wide
-
-
-def _by_lag(wide: np.ndarray) -> np.ndarray:
-    """[N, N, L + 1] of an array [M, N] over lagged columns."""
-    n = wide.shape[1]
-    return np.array(wide.reshape(-1, n, n).transpose(1, 2, 0))
-
-
 def _codes(found: Found, visible: np.ndarray) -> np.ndarray:
     """int8[N, N, L + 1] cell codes of the edges found, but for a variable's own past that the prior does not want to see."""
     n = len(visible)
-    codes = _by_lag(found.marks[:, :n]).astype(np.int8) * DIRECTED
+    codes = by_lag(found.marks[:, :n]).astype(np.int8) * DIRECTED
     both = found.marks[:n, :n] & found.marks[:n, :n].T
     codes[:, :, 0][both] = UNDIRECTED
     return np.where(visible, codes, 0).astype(np.int8)
@@ -338,7 +255,7 @@ def _scores(found: Found, required: np.ndarray, price: float) -> np.ndarray:
     back = found.marks[:n, :n].T
     scores[:n] = np.where(marks[:n] & back, 0.5 * scores[:n], scores[:n])
     scores[:n] = np.where(~marks[:n] & back, -price / (1.0 + price + loss[:n].T), scores[:n])
-    return np.where(required, scores.max(initial=0.0) + 1.0, _by_lag(scores))
+    return np.where(required, scores.max(initial=0.0) + 1.0, by_lag(scores))
 
 
 def _minus_log10_p(scores: np.ndarray, price: float) -> np.ndarray:

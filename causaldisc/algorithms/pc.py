@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from causaldisc.algorithms._beliefs import tested, with_beliefs
+from causaldisc.algorithms._beliefs import account, with_beliefs
 from causaldisc.algorithms._contexts import CONTEXTS, CONTEXTS_TEXT, in_context
 from causaldisc.algorithms._evidence import MISSING_TEXT, SERIAL_TEXT, TEST_TEXT, TESTS, Choice
 from causaldisc.algorithms._resampled import Draft, Resampled, Study
@@ -137,7 +137,7 @@ class PC(Resampled):
         rows = evidence.n[:n].reshape(n, lags, n).transpose(2, 0, 1)
         plain = float(square_at(evidence.tests.log_p(np.array([evidence.tests.critical]))[0]))
         square = square_at(-np.log(10.0) * log_p)
-        return tested(constraints, square, plain, reordered(found.logits, back), reordered(rows, back))
+        return account(constraints, square, plain, reordered(found.logits, back), reordered(rows, back))
 
 
 def _minus_log10_p(tests: Tests, statistic: np.ndarray) -> np.ndarray:
