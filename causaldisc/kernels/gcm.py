@@ -67,7 +67,7 @@ class GCM(Looped):
     @property
     def cost(self) -> float:
         """How many tests on a correlation matrix take as long as one of these, roughly."""
-        return 1500.0 + 2.0 * len(self.scores) * (2.0 if self.autocorrelation else 1.0)
+        return 1500.0 + 2.0 * len(self.scores) * (8.0 if self.autocorrelation else 1.0)
 
     def test(self, x: int, y: int, given: tuple[int, ...]) -> tuple[float, float] | None:
         """Test x and y given others, by the rows that all of them have."""
