@@ -91,10 +91,10 @@ class _Judge:
         found = [] if self.told else ["cannot tell"]
         if not edge.is_directed:
             found.append("direction unknown")
-        if edge.source == edge.target:
-            return tuple(found)
         if edge.p_value is not None and edge.p_value > self.bar:
             found.append("weak by its own test")
+        if edge.source == edge.target:
+            return tuple(found)
         if self.cell(edge, self.p_past) > self.bar:
             found.append("weak after own past")
         if self.p_load is not None and self.cell(edge, self.p_load) > self.bar:
