@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import causaldisc as cd
@@ -23,17 +23,21 @@ from causaldisc.kernels.separation import Neighbours
 PLAIN = st.floats(0.0, 40.0)
 LOGIT = st.floats(-12.0, 12.0)
 ROWS = st.floats(0.0, 1e7)
+# A machine that is busy elsewhere draws slowly.
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 # -- the bar ---------------------------------------------------------------------------------------------------------
 
 
+@CALM
 @given(PLAIN, LOGIT, LOGIT, ROWS)
 def test_a_stronger_belief_never_raises_the_bar(plain: float, one: float, other: float, rows: float) -> None:
     low, high = sorted((one, other))
     assert bars(plain, np.array(high), rows) <= bars(plain, np.array(low), rows) + 1e-9
 
 
+@CALM
 @given(PLAIN, LOGIT, ROWS)
 def test_even_odds_leave_the_bar_and_small_ones_nearly(plain: float, logit: float, rows: float) -> None:
     assert bars(plain, np.array(0.0), rows) == plain
@@ -43,6 +47,7 @@ def test_even_odds_leave_the_bar_and_small_ones_nearly(plain: float, logit: floa
     assert abs(np.diff(nearby)[0]) < 1e-6
 
 
+@CALM
 @given(PLAIN, LOGIT, ROWS, ROWS)
 def test_belief_lowers_doubt_raises_and_rows_take_belief_back(plain: float, logit: float, some: float, more: float) -> None:
     few, many = np.sort([some, more])
@@ -55,6 +60,7 @@ def test_belief_lowers_doubt_raises_and_rows_take_belief_back(plain: float, logi
         assert np.isclose(evidence(at[0]), evidence(plain) - logit)
 
 
+@CALM
 @given(st.lists(st.tuples(LOGIT, ROWS), min_size=1, max_size=8), PLAIN, st.randoms(use_true_random=False))
 def test_each_pair_is_judged_for_itself(pairs: list[tuple[float, float]], plain: float, shuffle: Any) -> None:
     logits, rows = np.array(pairs).T
@@ -63,12 +69,14 @@ def test_each_pair_is_judged_for_itself(pairs: list[tuple[float, float]], plain:
     assert np.array_equal(bars(plain, logits, rows), [bars(plain, a, n) for a, n in zip(logits, rows, strict=True)])
 
 
+@CALM
 @given(st.floats(0.0, 1e6))
 def test_scales_go_back_and_forth(square: float) -> None:
     assert np.isclose(square_of(evidence(square)), square, rtol=1e-9, atol=1e-9)
     assert np.isclose(square_at(log_p_of(square)), square, rtol=1e-6, atol=1e-6)
 
 
+@CALM
 @given(st.lists(LOGIT, min_size=1, max_size=6), st.floats(1.0, 5.0), st.floats(10.0, 1e5))
 def test_the_bar_of_a_test_is_that_of_its_p_value(logits: list[float], critical: float, rows: float) -> None:
     """Whatever the scale of a statistic: here of -log10 p, as of tables, beside that of abs(z)."""
@@ -88,7 +96,7 @@ def correlations(rng: np.random.Generator, size: int) -> np.ndarray:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(CALM, max_examples=25)
 @given(st.integers(0, 10**6))
 def test_gains_of_moves_are_those_of_the_score_with_its_bonus(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -155,7 +163,7 @@ def judged(marks: np.ndarray) -> tuple[np.ndarray, Triples]:
     return codes, Triples(flat, starts, np.array(kinds, np.int8), offsets, 0, True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(CALM, max_examples=60)
 @given(st.integers(0, 10**6), st.integers(2, 7))
 def test_beliefs_lead_to_members_of_the_class(seed: int, size: int) -> None:
     """By both ways: same skeleton and colliders, no cycle, no arrow turned, and the same graph."""
@@ -178,6 +186,7 @@ def test_beliefs_lead_to_members_of_the_class(seed: int, size: int) -> None:
         assert directed[strongest]
 
 
+@CALM
 @given(st.integers(0, 10**6))
 def test_adjacency_does_not_depend_on_the_order_of_variables(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -196,7 +205,7 @@ def told(name: str) -> cd.Telemetry:
     return cd.simulate(source, seed=4, n_variables=7, n_samples=150, trials=0, **lag).telemetry
 
 
-@settings(max_examples=12, deadline=None)
+@settings(CALM, max_examples=12)
 @given(st.sampled_from(["pc", "ges", "pcmci", "pcmci_plus"]), st.integers(0, 10**6))
 def test_columns_may_stand_anywhere(name: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
