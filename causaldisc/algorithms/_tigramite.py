@@ -54,5 +54,6 @@ class Tigramite(Algorithm):
             association = np.abs(R[: len(association)]).reshape(len(association), -1, len(association)).transpose(2, 0, 1)
         pinned = constraints.pin(association)
         answer = self.run(values, environments, searched(constraints), pinned)
-        findings = Findings(answer.codes, answer.value, answer.log_p, answer.log_p, {"windows": windows})
+        unbelieved = np.zeros(constraints.allowed.shape, dtype=bool)
+        findings = Findings(answer.codes, answer.value, answer.log_p, answer.log_p, unbelieved, unbelieved, {"windows": windows})
         return learned(telemetry.variables, constraints, pinned, findings, getattr(self, self.level))
