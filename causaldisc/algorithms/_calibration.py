@@ -74,7 +74,15 @@ def of_directions(shares: Shares, whole: Mapping[str, float]) -> np.ndarray:
     for_, against = shares.directed[:, :, 0] / total, shares.directed[:, :, 0].T / total
     this, other = _logit(for_, count), _logit(against, count)
     strength = np.log10(0.1 + np.maximum(shares.strength[:, :, 0], 0.0))
-    return _with_set([this, other, this * other, strength], [this, other], whole)
+    return _with_set([this, other, this * other, strength], [this, other], {**whole, **_clarity(shares)})
+
+
+def _clarity(shares: Shares) -> dict[str, float]:
+    """How well directions of lag 0 hold over resamples, over all its adjacencies: agreement, and what stays open."""
+    adjacent, directed = shares.adjacent[:, :, 0], shares.directed[:, :, 0]
+    total = max(float(np.nansum(adjacent)), 1e-9)
+    agreed = np.abs(directed - directed.T).sum() / total
+    return {"agreed": float(agreed), "open": float(1.0 - 2.0 * directed.sum() / total)}
 
 
 def _logit(share: np.ndarray, count: Any) -> np.ndarray:

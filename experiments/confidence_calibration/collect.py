@@ -30,7 +30,7 @@ SEARCHES: dict[str, list[tuple[str, int]]] = {
     "rows": [("pc", 0), ("ges", 0)],
     "series": [("pc", 0), ("pc", 2), ("ges", 0), ("pcmci", 3), ("pcmci_plus", 3)],
 }
-STATIC = ("forest", "layers", "band", "sem")
+STATIC = ("forest", "sinks", "pairs", "layers", "band", "sem")
 RESAMPLES = 100
 
 

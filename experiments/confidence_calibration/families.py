@@ -1,7 +1,8 @@
 """Data sets with a truth from families of their own, on which the calibration is fitted: none of them is a source of the package.
 
-``forest``, ``layers`` and ``band`` have independent rows; ``lattice``, ``maps`` and ``cascade`` are series. ``shop`` is a small
-system of its own drawing that is simulated request by request, since no equation behaves like a queue.
+``forest``, ``sinks``, ``pairs``, ``layers`` and ``band`` have independent rows; ``lattice``, ``maps`` and ``cascade`` are
+series. ``shop`` is a small system of its own drawing that is simulated request by request, since no equation behaves like a
+queue.
 """
 
 from __future__ import annotations
@@ -66,6 +67,29 @@ def forest(rng: np.random.Generator) -> Sample:
         some = rng.choice(j, size=min(j, int(rng.integers(1, 3))), replace=False, p=weight / weight.sum())
         dag[some, j] = rng.random(len(some)) < 0.85
     return Sample(_run(dag, rng, rows, [lambda x: x], 0.4), dag[:, :, None])
+
+
+def sinks(rng: np.random.Generator) -> Sample:
+    """The mirror of a forest: a few variables gather what many make; linear."""
+    n, rows = int(rng.integers(5, 31)), _rows(rng)
+    dag = np.zeros((n, n), bool)
+    for i in range(n - 2, -1, -1):
+        weight = 1.0 + dag[:, i + 1 :].sum(axis=0)
+        some = i + 1 + rng.choice(n - 1 - i, size=min(n - 1 - i, int(rng.integers(1, 3))), replace=False, p=weight / weight.sum())
+        dag[i, some] = rng.random(len(some)) < 0.85
+    return Sample(_run(dag, rng, rows, [lambda x: x], 0.4), dag[:, :, None])
+
+
+def pairs(rng: np.random.Generator) -> Sample:
+    """Independent causes and what they make in twos and threes, with a second storey on top; linear or saturating."""
+    causes, effects, upper = (int(k) for k in rng.integers([3, 3, 1], [10, 10, 5]))
+    n = causes + effects + upper
+    dag = np.zeros((n, n), bool)
+    for j in range(causes, n):
+        pool = causes if j < causes + effects else causes + effects
+        dag[rng.choice(pool, size=int(rng.integers(1, 4)), replace=False), j] = True
+    bends = [lambda x: x, lambda x: x, lambda x: np.tanh(1.5 * x)]
+    return Sample(_run(dag, rng, _rows(rng), bends, 0.4), dag[:, :, None])
 
 
 def layers(rng: np.random.Generator) -> Sample:
@@ -182,4 +206,4 @@ def shop(rng: np.random.Generator) -> Sample:
     return Sample(np.array(data.telemetry.values), data.truth.codes() == 1)
 
 
-FAMILIES = {f.__name__: f for f in (forest, layers, band, lattice, maps, cascade, shop)}
+FAMILIES = {f.__name__: f for f in (forest, layers, shop, sinks, lattice, pairs, maps, band, cascade)}
