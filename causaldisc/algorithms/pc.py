@@ -41,7 +41,8 @@ class PC(Resampled):
     > 0 the variables' own past joins the search and time directs every lagged edge. Missing values are left out pair by
     pair, or test by test (by all tests but linear ones always so); each environment has its own means, or its own tables.
     Near-duplicate columns are searched as one and reported. Every clause of a prior is obeyed: only pairs that may be
-    adjacent are tested, required edges stay, and given directions come before those of the data.
+    adjacent are tested, required edges stay, and given directions come before those of the data. A belief shifts the level
+    of its pair's tests by its log-odds and directs what the data leave open (:mod:`causaldisc.kernels.beliefs`).
 
     Tests grow with the size of neighbourhoods that nothing separates: 60 metrics that follow one unmeasured load take
     7 s up to three conditions, and some fifteen times as long with every further one. ``max_conditions`` or

@@ -21,7 +21,8 @@ class PCMCI(Momentary):
     undirected unless the prior allows one direction only. Tests, their p-values and their order are those of tigramite's
     ``run_pcmci`` with ``ParCorr``: all use the same T - 2 * max_lag windows. Columns that are exact linear functions of others
     cost tests those conditions, never their links. Every clause of a prior is obeyed: what it forbids is not tested, except a
-    variable's own past, which is conditioned on and then left out of the graph.
+    variable's own past, which is conditioned on and then left out of the graph. A belief shifts the level of its link by its
+    log-odds; one about lag 0 directs a link there, as long as that closes no cycle.
 
     Windows stay within an environment, and all environments are pooled, as tigramite's multiple data sets are. A shift of
     their means then makes correlations, as any unmeasured common cause does; ``own_means`` takes these means out first, for a
