@@ -14,6 +14,7 @@ from causaldisc.core.plugins import algorithms
 from causaldisc.core.prior import ExpertPrior
 from causaldisc.core.telemetry import Telemetry
 from causaldisc.habits import Habit, Load, Preset, adjust, answers, choose, hidden_load, recognise, treat, verdict
+from causaldisc.habits._load import leading_without
 
 
 def named(values: np.ndarray) -> Telemetry:
@@ -76,6 +77,16 @@ def test_the_factor_leaves_the_column_itself_out() -> None:
     x = np.random.default_rng(3).normal(size=(500, 6))
     left = adjust(named(x), "factor").values
     assert min(np.corrcoef(left[:, k], x[1:, k])[0, 1] for k in range(6)) > 0.95
+
+
+def test_the_factors_of_many_columns_are_those_found_one_by_one() -> None:
+    rng = np.random.default_rng(8)
+    R = np.corrcoef((rng.normal(size=(400, 160)) + rng.normal(size=(400, 1))).T)
+    found = leading_without(R)
+    for k in (0, 77):
+        others = np.delete(np.arange(160), k)
+        one = np.linalg.eigh(R[np.ix_(others, others)])[1][:, -1]
+        assert found[k, k] == 0.0 and abs(abs(one @ found[others, k]) - 1.0) < 1e-8
 
 
 def test_an_unknown_adjustment_or_proxy_is_refused() -> None:
