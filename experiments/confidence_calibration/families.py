@@ -188,15 +188,22 @@ def shop(rng: np.random.Generator) -> Sample:
     import tempfile
     from pathlib import Path
 
-    services, star = int(rng.integers(3, 6)), bool(rng.random() < 0.5)
-    lines = ["version: 1", "name: drawn", f"rate: {int(rng.integers(15, 60))}", "entries: {s0/read: 3, s0/write: 1}", "services:"]
+    services, star, rate = int(rng.integers(3, 6)), bool(rng.random() < 0.5), float(rng.uniform(15, 60))
+    lines = ["version: 1", "name: drawn", f"rate: {rate:.1f}", "entries: {s0/read: 3, s0/write: 1}"]
+    lines += ["hosts: {one: 4, two: 4}", "services:"]
     for k in range(services):
         called = range(1, services) if star and k == 0 else [k + 1] if not star and k + 1 < services else []
-        lines += [f"  s{k}:", f"    cores: {int(rng.integers(1, 3))}", f"    threads: {int(rng.choice([4, 16, 64]))}"]
+        cores, use = int(rng.integers(1, 3)), float(rng.uniform(0.25, 0.6))
+        lines += [f"  s{k}:", f"    cores: {cores}", f"    threads: {int(rng.choice([8, 16, 64]))}"]
+        lines += [f"    host: {rng.choice(['one', 'two'])}"]
+        if rng.random() < 0.3:
+            lines += [f"    gc_s: {int(rng.integers(20, 90))}", f"    gc_pause_ms: {int(rng.integers(20, 80))}"]
         lines += ["    operations:"]
         for operation in ("read", "write"):
             some = [f"s{c}/{operation}" for c in called if rng.random() < 0.85]
-            lines += [f"      {operation}: {{work_ms: {int(rng.integers(3, 18))}, calls: [{', '.join(some)}]}}"]
+            some = [f"{{to: {call}, required: false}}" if rng.random() < 0.25 else call for call in some]
+            work = 1000.0 * use * cores / rate * rng.uniform(0.6, 1.4)
+            lines += [f"      {operation}: {{work_ms: {work:.2f}, calls: [{', '.join(some)}]}}"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "drawn.yaml"
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")

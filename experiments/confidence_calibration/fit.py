@@ -2,8 +2,8 @@
 
     python experiments/confidence_calibration/fit.py shares/fit
 
-One logistic regression (ridge penalty, chosen by leaving whole families out) for every search and kind of cell. Every family
-weighs the same, and within it every data set.
+One logistic regression (ridge penalty, chosen by leaving a fifth of the data sets out in turn) for every search and kind of
+cell. Every family weighs the same, and within it every data set.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MOST = 1500  # cells of a kind that a data set brings along: those that any resa
 
 
 class Table:
-    """Rows of features, labels, families and weights, filled set by set."""
+    """Rows of features, labels, weights, families and folds, filled set by set."""
 
     def __init__(self) -> None:
         """Begin empty."""
@@ -34,13 +34,15 @@ class Table:
         self.labels: list[Floats] = []
         self.weights: list[Floats] = []
         self.families: list[str] = []
+        self.folds: list[int] = []
 
-    def add(self, features: Floats, labels: Floats, weights: Floats, family: str) -> None:
+    def add(self, features: Floats, labels: Floats, weights: Floats, family: str, fold: int) -> None:
         """Add the rows of one data set."""
         self.features.append(features)
         self.labels.append(labels.astype(float))
         self.weights.append(weights)
         self.families += [family] * len(labels)
+        self.folds += [fold] * len(labels)
 
 
 def rows_of(path: Path, rng: np.random.Generator) -> dict[tuple[str, str], tuple[Floats, Floats, Floats]]:
@@ -97,9 +99,9 @@ def loss(X: Floats, y: Floats, weights: Floats, beta: Floats) -> float:
 
 
 def fit(table: Table) -> dict[str, Any]:
-    """Fit one map, with the penalty that does best on families left out."""
+    """Fit one map, with the penalty that does best on sets left out."""
     X, y, weights = (np.concatenate(part) for part in (table.features, table.labels, table.weights))
-    families = np.array(table.families)
+    families, folds = np.array(table.families), np.array(table.folds)
     low, high = np.quantile(X, [0.002, 0.998], axis=0)
     X = np.clip(X, low, high)
     centre, scale = X.mean(axis=0), X.std(axis=0) + 1e-9
@@ -110,13 +112,10 @@ def fit(table: Table) -> dict[str, Any]:
         weights[mine] *= len(y) / len(names) / weights[mine].sum()
 
     def left_out(penalty: float) -> float:
-        losses = []
-        for name in names:
-            rest = families != name
-            losses.append(loss(X[~rest], y[~rest], weights[~rest], logistic(X[rest], y[rest], weights[rest], penalty)))
-        return float(np.mean(losses))
+        rest = [folds != fold for fold in np.unique(folds)]
+        return float(np.mean([loss(X[~r], y[~r], weights[~r], logistic(X[r], y[r], weights[r], penalty)) for r in rest]))
 
-    tried = {penalty: left_out(penalty) for penalty in PENALTIES} if len(names) > 1 else {10.0: float("nan")}
+    tried = {penalty: left_out(penalty) for penalty in PENALTIES}
     best = min(tried, key=lambda p: tried[p])
     beta = logistic(X, y, weights, best)
     print(
@@ -134,10 +133,10 @@ def main() -> None:
     options = parser.parse_args()
     tables: dict[tuple[str, str], Table] = defaultdict(Table)
     rng = np.random.default_rng(0)
-    for path in sorted(options.folder.glob("*.npz")):
+    for number, path in enumerate(sorted(options.folder.glob("*.npz"))):
         family = str(np.load(path)["family"])
         for key, (features, labels, weights) in rows_of(path, rng).items():
-            tables[key].add(features, labels, weights / weights.sum(), family)
+            tables[key].add(features, labels, weights / weights.sum(), family, number // 9 % 5)
     maps: dict[str, dict[str, Any]] = defaultdict(dict)
     for search, kind in sorted(tables):
         print(search, kind)
