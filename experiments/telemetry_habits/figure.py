@@ -18,7 +18,7 @@ def draw(table: dict, groups: list[str], algorithms: tuple[str, ...], path: Path
     import matplotlib.pyplot as plt
 
     metrics = {"directed_f1_z": ("z of directed F1", 0.0), "precision_lift": ("precision lift", 1.0)}
-    size = (4.6 * len(algorithms), 0.62 * len(groups) * len(metrics) + 2.2)
+    size = (4.6 * len(algorithms), 0.55 * len(groups) * len(metrics) + 2.0)
     figure, axes = plt.subplots(len(metrics), len(algorithms), figsize=size, sharey=True, sharex="row", layout="constrained")
     for row, (key, (label, chance)) in enumerate(metrics.items()):
         for column, name in enumerate(algorithms):
@@ -31,7 +31,6 @@ def draw(table: dict, groups: list[str], algorithms: tuple[str, ...], path: Path
                     axis.plot([values.mean()] * 2, [place + shift - 0.12, place + shift + 0.12], color=INK, lw=1.8, zorder=4)
             axis.axvline(chance, color=MUTED, lw=1, ls=(0, (4, 3)), zorder=1)
             axis.set_yticks(range(len(groups)), groups)
-            axis.invert_yaxis() if column == 0 else None
             axis.set_xlabel(label)
             axis.grid(axis="x", color="#e7eaef", lw=0.8)
             axis.set_axisbelow(True)
@@ -39,6 +38,7 @@ def draw(table: dict, groups: list[str], algorithms: tuple[str, ...], path: Path
             axis.tick_params(axis="y", length=0)
             if row == 0:
                 axis.set_title(name, color=INK)
+    axes[0, 0].invert_yaxis()  # shared by all
     dots = [plt.Line2D([], [], marker="o", ls="", color=c, label=k) for k, c in COLOURS.items()]
     dots.append(plt.Line2D([], [], color=MUTED, ls=(0, (4, 3)), label="permuted labels, complete graph: chance"))
     figure.legend(handles=dots, loc="outside upper center", ncols=4, frameon=False)

@@ -117,16 +117,16 @@ def groups_of(table: Table) -> list[str]:
     return list(dict.fromkeys(group for group, _, _ in table))
 
 
-def interval(values: list[np.ndarray], rng: np.random.Generator) -> tuple[float, float, float]:
-    """Mean over groups of their means, and its 95 % interval by a bootstrap of the sets within each group."""
-    drawn = np.mean([v[rng.integers(len(v), size=(RESAMPLES, len(v)))].mean(axis=1) for v in values], axis=0)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return float(np.mean([v.mean() for v in values])), float(low), float(high)
+def interval(values: list[np.ndarray], rng: np.random.Generator, weights: list[float]) -> tuple[float, float, float]:
+    """Weighted mean over groups of their means, and its 95 % interval by a bootstrap of the sets within each group."""
+    drawn = [v[rng.integers(len(v), size=(RESAMPLES, len(v)))].mean(axis=1) for v in values]
+    low, high = np.percentile(np.average(drawn, axis=0, weights=weights), [2.5, 97.5])
+    return float(np.average([v.mean() for v in values], weights=weights)), float(low), float(high)
 
 
-def cell(values: list[np.ndarray], rng: np.random.Generator, sign: bool = False) -> str:
+def cell(values: list[np.ndarray], rng: np.random.Generator, sign: bool = False, weights: list[float] | None = None) -> str:
     """One cell of a table."""
-    mean, low, high = interval(values, rng)
+    mean, low, high = interval(values, rng, weights or [1.0] * len(values))
     return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]" if sign else f"{mean:.2f} [{low:.2f}, {high:.2f}]"
 
 
@@ -142,11 +142,14 @@ def levels(table: Table, key: str, rng: np.random.Generator) -> str:
 
 
 def leads(table: Table, rng: np.random.Generator) -> str:
-    """Preset less plain, paired by set: by group, and the mean over the groups that are as scraped (no `rates`)."""
+    """Preset less plain, paired by set: by group, the mean over the groups that are as scraped, and that over their kinds."""
     groups = groups_of(table)
     raw = [g for g in groups if not g.endswith("rates")]
-    columns = [(g, [g]) for g in groups] + [("as scraped, mean over groups", raw)]
-    lines = [f"| lead of the preset | {' | '.join(name for name, _ in columns)} |", f"|---|{'---|' * len(columns)}"]
+    kinds = [g.split("_")[0].split()[0] for g in raw]  # mesh, alarms, petshop
+    even = [1.0 / kinds.count(k) for k in kinds]
+    one = [(g, [g], [1.0]) for g in groups]
+    columns = [*one, ("as scraped, mean of groups", raw, [1.0] * len(raw)), ("as scraped, mean of kinds", raw, even)]
+    lines = [f"| lead of the preset | {' | '.join(name for name, _, _ in columns)} |", f"|---|{'---|' * len(columns)}"]
     for name in ALGORITHMS:
         for row, key in (
             (f"{name}, preset", "directed_f1_z"),
@@ -154,8 +157,13 @@ def leads(table: Table, rng: np.random.Generator) -> str:
             (f"{name}, preset", "precision_lift"),
         ):
             cells = [
-                cell([np.array(table[g, row, key]) - np.array(table[g, f"{name}, plain", key]) for g in members], rng, True)
-                for _, members in columns
+                cell(
+                    [np.array(table[g, row, key]) - np.array(table[g, f"{name}, plain", key]) for g in members],
+                    rng,
+                    True,
+                    weights,
+                )
+                for _, members, weights in columns
             ]
             lines.append(f"| {row}: {METRICS[key]} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
