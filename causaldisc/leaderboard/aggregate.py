@@ -76,7 +76,9 @@ def aggregate(outcomes: Sequence[Outcome]) -> Board:
     """
     if not outcomes:
         raise InputError("leaderboard must have at least one outcome, got none; valid: run experiments first (causaldisc run …)")
+    presets = [o.config.get("preset") for o in outcomes]
     row_labels = _labels([_part(o, "algorithm") for o in outcomes])
+    row_labels = [f"{label}, preset {name}" if name else label for label, name in zip(row_labels, presets, strict=True)]
     source_labels = _labels([_part(o, "source") for o in outcomes])
     column_labels = [
         label + _PRIORS.get(_prior(o), f", prior {_prior(o)}") for label, o in zip(source_labels, outcomes, strict=True)

@@ -112,7 +112,7 @@ def _run(config: Mapping[str, Any], start: Outcome, template: Template | None) -
 
 def _discover(config: Mapping[str, Any], dataset: Dataset, prior: ExpertPrior, template: Template | None) -> Answer:
     name, parameters = _plugin(config["algorithm"])
-    task = Task(dataset.telemetry, prior, name, parameters, _seed_of_discovery(config["seed"]))
+    task = Task(dataset.telemetry, prior, name, parameters, _seed_of_discovery(config["seed"]), config["preset"])
     return discover_isolated(task, Limits(config["timeout_s"], config["memory_mb"]), template)
 
 

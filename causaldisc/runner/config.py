@@ -10,6 +10,7 @@ from causaldisc.core.errors import InputError, did_you_mean
 from causaldisc.core.parameters import build, parameter, values_of
 from causaldisc.core.plugins import algorithms, planners, sources, trackers
 from causaldisc.core.prior import ExpertPrior
+from causaldisc.habits import PRESETS
 from causaldisc.runner.launchers import launchers
 from causaldisc.runner.search.options import Optuna
 
@@ -22,6 +23,7 @@ class Settings:
     """The fields of a configuration that belong to no group."""
 
     seed: int = parameter(0, "seed of all randomness", low=0)
+    preset: str | None = parameter(None, "rules for telemetry: treat it and choose what is at its default", choices=PRESETS)
     timeout_s: float | None = parameter(None, "wall-clock limit of a discovery, seconds", low=0)
     memory_mb: float | None = parameter(None, "limit of resident memory, MB", low=1)
     cache: str = parameter("default", "what to do with stored outcomes", choices=CACHES)

@@ -24,13 +24,14 @@ _TASK, _ARRAYS, _RESULT, _SCORES = "task.json", "telemetry.npz", "result.json", 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """All that an algorithm is given: telemetry, prior, its name and parameters, and a seed."""
+    """All that an algorithm is given: telemetry, prior, its name and parameters, a seed, and the name of a preset, if any."""
 
     telemetry: Telemetry
     prior: ExpertPrior
     algorithm: str
     parameters: Mapping[str, Any]
     seed: int
+    preset: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,7 @@ def write_task(folder: Path, task: Task) -> None:
             "algorithm": task.algorithm,
             "parameters": dict(task.parameters),
             "seed": task.seed,
+            "preset": task.preset,
         },
     )
 
@@ -77,7 +79,8 @@ def read_task(folder: Path) -> Task:
             [Intervention.from_dict(w) for w in task["windows"]],
             task["clock"],
         )
-    return Task(telemetry, ExpertPrior.from_dict(task["prior"]), task["algorithm"], task["parameters"], task["seed"])
+    prior = ExpertPrior.from_dict(task["prior"])
+    return Task(telemetry, prior, task["algorithm"], task["parameters"], task["seed"], task["preset"])
 
 
 def write_answer(folder: Path, answer: Answer) -> None:

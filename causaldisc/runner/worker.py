@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from causaldisc.core.errors import InputError, PriorUnsupportedError
+from causaldisc.core.plugins import algorithms
 from causaldisc.runner.exchange import Answer, Task, read_task, write_answer
 from causaldisc.runner.pipeline import discover
 
@@ -16,7 +17,9 @@ def answer(task: Task) -> Answer:
     """Run a task; what the user can mend becomes an answer, anything else is left to end the process with a traceback."""
     before = _cpu_seconds()
     try:
-        found = discover(task.telemetry, task.algorithm, prior=task.prior, seed=task.seed, **task.parameters)
+        # As an object, since to a preset its parameters at their defaults are not given.
+        plugin = algorithms.build(task.algorithm, task.parameters)
+        found = discover(task.telemetry, plugin, prior=task.prior, seed=task.seed, preset=task.preset)
     except PriorUnsupportedError as error:
         return Answer("skipped", str(error))
     except InputError as error:

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -72,6 +73,12 @@ def test_a_failure_is_counted_and_never_scored():
 def test_settings_of_one_algorithm_compete_apart():
     board = aggregate([outcome("pc", 0, 0.5, alpha=0.01), outcome("pc", 0, 0.6, alpha=0.05), outcome("ges", 0, 0.5)])
     assert [r.label for r in board.rows] == ["ges", "pc (alpha=0.01)", "pc (alpha=0.05)"]
+
+
+def test_a_preset_is_a_row_of_its_own():
+    plain = [outcome("pc", seed, 0.4) for seed in range(2)]
+    treated = [replace(o, key=f"t{o.key}", config={**o.config, "preset": "telemetry"}) for o in plain]
+    assert [row.label for row in aggregate([*plain, *treated]).rows] == ["pc", "pc, preset telemetry"]
 
 
 def test_the_page_ranks_and_escapes(tmp_path):

@@ -9,6 +9,8 @@ import psutil
 import pytest
 
 from causaldisc.core.intervention import Intervention
+from causaldisc.core.parameters import values_of
+from causaldisc.core.plugins import algorithms
 from causaldisc.core.prior import ExpertPrior
 from causaldisc.core.telemetry import Telemetry
 from causaldisc.core.variables import Variable
@@ -50,12 +52,22 @@ def test_the_task_crosses_bit_for_bit(tmp_path):
         [Intervention("a::b/c", "set", 0.1, 1.5, variable="a::b/c:cpu")],
     )
     prior = ExpertPrior(required=[{"source": "x", "target": "a::b/c:cpu", "lag": [0, 2], "from": "me"}], tiers=[["x"]], max_lag=2)
-    write_task(tmp_path, Task(data, prior, "pc", {"alpha": 0.1, "names": ["a"]}, 7))
+    write_task(tmp_path, Task(data, prior, "pc", {"alpha": 0.1, "names": ["a"]}, 7, "telemetry"))
     back = read_task(tmp_path)
     assert back.telemetry.values.tobytes() == data.values.tobytes()
     assert back.telemetry.sha256 == data.sha256
     assert (back.telemetry.variables, back.telemetry.windows) == (data.variables, data.windows)
     assert (back.prior, back.algorithm, back.parameters, back.seed) == (prior, "pc", {"alpha": 0.1, "names": ["a"]}, 7)
+    assert back.preset == "telemetry"
+
+
+def test_a_preset_chooses_what_is_at_its_default(telemetry):
+    given = {**values_of(algorithms.build("pc")), "max_lag": 0, "alpha": 0.2}
+    answer = discover_isolated(Task(telemetry, ExpertPrior(), "pc", given, 0, "telemetry"))
+    assert answer.discovery is not None, answer.error
+    chosen = answer.discovery.report["preset"]["parameters"]
+    assert "orient" in chosen and "alpha" not in chosen
+    assert answer.discovery.graph.provenance["parameters"]["alpha"] == 0.2
 
 
 def test_a_sound_run_gives_what_the_algorithm_found_and_shows_it_nothing_else(telemetry, capfd):
