@@ -103,7 +103,7 @@ def calibrated(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the probabilities of adjacencies float[N, N, L + 1] and of directions at lag 0, float[N, N].
 
-    None where no map was fitted for the search.
+    None where no map was fitted for the search; directions are NaN where it says nothing of them.
 
     Parameters
     ----------
@@ -117,6 +117,8 @@ def calibrated(
     adjacent = _apply(maps["now"], features)
     if "past" in maps:
         adjacent[:, :, 1:] = _apply(maps["past"], features[:, :, 1:])
+    if "directions" not in maps:
+        return adjacent, np.full(adjacent.shape[:2], np.nan)
     directed = _apply(maps["directions"], of_directions(shares, whole))
     return adjacent, directed / np.maximum(directed + directed.T, 1.0)
 

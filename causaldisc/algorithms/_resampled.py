@@ -71,6 +71,7 @@ class Repeated(Algorithm):
     false_edges: float = parameter(1.0, "expected number of false edges that stability selection may keep", low=0.0)
     min_confidence: float = parameter(0.0, "edges less probable are left out and listed", low=0.0, high=1.0)
     deadline_s: float | None = parameter(None, "seconds after which to return the graph so far; null = none", low=0.0)
+    judges_colliders: ClassVar[bool] = True  # whether it says anything of directions at lag 0
 
     @abstractmethod
     def study(self, telemetry: Telemetry, constraints: Constraints, end: float) -> Study:
@@ -105,7 +106,7 @@ class Repeated(Algorithm):
         if not votes.resamples:
             return replace(learned, report=report)
         search = f"{self.name}@{min(self.max_lag, 1)}"
-        confidence = _confidence(search, telemetry, votes, constraints, block)
+        confidence = _confidence(search, telemetry, votes, constraints, block, self.judges_colliders)
         learned = replace(learned, graph=confidence.of(learned.graph), confidence=confidence)
         if self.min_confidence > 0.0:
             learned = _keep(learned, constraints, confidence.adjacency >= self.min_confidence, report, "abstained_edges")
@@ -162,7 +163,6 @@ class Resampled(Repeated):
     as_dag: bool = parameter(
         False, "direct all that is left open: the most probable acyclic orientation, within the class if any is"
     )
-    judges_colliders: ClassVar[bool] = True
 
     def discover(self, telemetry: Telemetry, constraints: Constraints, rng: np.random.Generator) -> Learned:
         """Learn the graph; only its confidence and what is chosen by it depend on ``rng``."""
@@ -191,7 +191,7 @@ def _bootstrap(study: Study, wanted: int, block: int, rng: np.random.Generator, 
     from causaldisc.kernels.resampling import draw
 
     shape = study.learned.scores.shape
-    (adjacent, directed, strength), made = np.zeros((3, *shape)), 0
+    adjacent, directed, strength, made = np.zeros(shape), np.zeros(shape), np.zeros(shape), 0
     while made < wanted and time.monotonic() <= end:
         draft = study.again(draw(study.labels, block, rng))
         adjacent += _either_way(draft.codes > 0)
@@ -203,7 +203,9 @@ def _bootstrap(study: Study, wanted: int, block: int, rng: np.random.Generator, 
     return Votes(adjacent, directed, strength / max(made, 1), made)
 
 
-def _confidence(search: str, telemetry: Telemetry, votes: Votes, constraints: Constraints, block: int) -> Confidence:
+def _confidence(
+    search: str, telemetry: Telemetry, votes: Votes, constraints: Constraints, block: int, directs: bool
+) -> Confidence:
     """Turn votes into probabilities, by the map of the search where it has one; what the prior settles is certain."""
     frequency = votes.adjacent / votes.resamples
     directed = np.divide(votes.directed, votes.adjacent, out=np.zeros_like(frequency), where=votes.adjacent > 0)
@@ -213,6 +215,8 @@ def _confidence(search: str, telemetry: Telemetry, votes: Votes, constraints: Co
     sure, way = np.array(frequency), np.array(directed)
     if found is not None:
         sure, way[:, :, 0] = found
+    if not directs:
+        way[:, :, 0] = np.nan
     may = constraints.allowed
     np.copyto(way[:, :, 0], may[:, :, 0], where=may[:, :, 0] != may[:, :, 0].T)
     for i, j, (low, high) in constraints.required:

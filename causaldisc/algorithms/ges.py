@@ -38,8 +38,9 @@ class GES(Resampled):
     Linear relations, Gaussian noise and no hidden common cause are assumed. The prior holds inside the search: it goes over
     graphs that obey every clause and are closed under Meek's rules. With ``max_lag`` > 0 the past of all variables joins as
     possible causes. A belief gives or takes score for its edge, and directs what the class leaves open. Missing values are
-    left out pair by pair, and the fewest rows behind any pair count as the sample size; each environment has its own means. With ``autocorrelation`` the median pair's effective rows count instead where they are
-    fewer. Of near-duplicate columns one is searched, and the others are joined to it.
+    left out pair by pair, and the fewest rows behind any pair count as the sample size; each environment has its own means.
+    With ``autocorrelation`` the median pair's effective rows count instead where they are fewer. Of near-duplicate columns
+    one is searched, and the others are joined to it.
 
     Raises
     ------

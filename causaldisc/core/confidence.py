@@ -19,7 +19,8 @@ class Confidence:
     adjacency : float[N, N, L + 1], the probability that i(t - lag) and j(t) are adjacent, symmetric at lag 0; NaN where the
         prior excludes the pair.
     orientation : float[N, N, L + 1], the probability that an adjacency is to be directed i → j, given that it is one; at lag 0
-        ``1 - [i, j] - [j, i]`` is that of an edge which the equivalence class leaves undirected. 1 at lags > 0.
+        ``1 - [i, j] - [j, i]`` is that of an edge which the equivalence class leaves undirected. 1 at lags > 0; NaN where the
+        search says nothing of directions.
     frequency, directed : the plain shares of resamples behind them: with the adjacency, and, of those, with i → j.
     resamples : how many there were.
     block : length of the blocks of rows they were drawn in.
@@ -47,7 +48,9 @@ class Confidence:
         for edge in graph.edges:
             i, j, lag = place[edge.source], place[edge.target], edge.lag
             sure, way = float(self.adjacency[i, j, lag]), float(self.orientation[i, j, lag])
-            if not edge.is_directed:
+            if graph.kind == "pag" and not edge.is_directed:
+                way = np.nan  # of circles and two arrowheads nothing was counted
+            elif not edge.is_directed and not np.isnan(way):
                 way = round(max(0.0, 1.0 - way - float(self.orientation[j, i, lag])), 12)
             edges.append(replace(edge, confidence=_known(sure), orientation_confidence=_known(way)))
         return graph.replace(edges=edges)

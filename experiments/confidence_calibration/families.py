@@ -1,8 +1,8 @@
 """Data sets with a truth from families of their own, on which the calibration is fitted: none of them is a source of the package.
 
-``forest``, ``sinks``, ``pairs``, ``layers`` and ``band`` have independent rows; ``lattice``, ``maps`` and ``cascade`` are
-series. ``shop`` is a small system of its own drawing that is simulated request by request, since no equation behaves like a
-queue.
+``forest``, ``sinks``, ``pairs``, ``layers`` and ``band`` have independent rows; ``lattice``, ``maps``, ``cascade`` and
+``relay`` are series. ``shop`` is a small system of its own drawing that is simulated request by request, since no equation
+behaves like a queue.
 """
 
 from __future__ import annotations
@@ -143,6 +143,17 @@ def lattice(rng: np.random.Generator) -> Sample:
     return Sample(values, truth)
 
 
+def relay(rng: np.random.Generator) -> Sample:
+    """Trees along which series hand on what they hear, at once or a step or two later; linear."""
+    n = int(rng.integers(4, 13))
+    truth = np.zeros((n, n, 4), bool)
+    for j in range(1, n):
+        truth[int(rng.integers(j)), j, int(rng.choice([0, 1, 2], p=[0.5, 0.3, 0.2]))] = rng.random() < 0.9
+    values = _series(rng, truth, lambda x: x, int(10 ** rng.uniform(2.3, 3.3)), (0.1, 0.8))
+    truth[np.arange(n), np.arange(n), 1] = True
+    return Sample(values, truth)
+
+
 def maps(rng: np.random.Generator) -> Sample:
     """Random sparse maps that saturate, with memory."""
     n = int(rng.integers(4, 13))
@@ -213,4 +224,4 @@ def shop(rng: np.random.Generator) -> Sample:
     return Sample(np.array(data.telemetry.values), data.truth.codes() == 1)
 
 
-FAMILIES = {f.__name__: f for f in (forest, layers, shop, sinks, lattice, pairs, maps, band, cascade)}
+FAMILIES = {f.__name__: f for f in (forest, layers, shop, sinks, lattice, pairs, maps, band, cascade, relay)}

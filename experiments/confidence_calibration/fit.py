@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from families import FAMILIES
 from numpy.typing import NDArray
 
 from causaldisc.algorithms._calibration import PLACE, Shares, of_directions, of_pairs
@@ -69,7 +70,7 @@ def rows_of(path: Path, rng: np.random.Generator) -> dict[tuple[str, str], tuple
                 flat = features.reshape(-1, features.shape[-1])[picked]
                 found[search, kind] = flat, label.ravel()[picked].astype(float), weights
             joined = label[:, :, 0] & (shares.adjacent[:, :, 0] > 0)
-            if joined.any():
+            if joined.any() and not search.startswith("pcmci@"):  # which says nothing of directions at lag 0
                 flat = of_directions(shares, whole)[joined]
                 found[search, "directions"] = flat, (kinds[joined] == 1) * 1.0, np.ones(len(flat))
     return found
@@ -136,7 +137,7 @@ def main() -> None:
     for number, path in enumerate(sorted(options.folder.glob("*.npz"))):
         family = str(np.load(path)["family"])
         for key, (features, labels, weights) in rows_of(path, rng).items():
-            tables[key].add(features, labels, weights / weights.sum(), family, number // 9 % 5)
+            tables[key].add(features, labels, weights / weights.sum(), family, number // len(FAMILIES) % 5)
     maps: dict[str, dict[str, Any]] = defaultdict(dict)
     for search, kind in sorted(tables):
         print(search, kind)

@@ -37,6 +37,8 @@ def stated(path: Path) -> dict[tuple[str, str], list[np.ndarray]]:
             there[:, :, 0] |= there[:, :, 0].T
             for what, cells in (("adjacency of edges", asked & there), ("adjacency of pairs", asked)):
                 found[what, search] = [sure[cells], adjacent[cells], label[cells].astype(float)]
+            if "directions" not in maps:
+                continue
             way = _apply(maps["directions"], of_directions(shares, whole))
             way = way / np.maximum(way + way.T, 1.0)
             plain = np.divide(directed[:, :, 0], adjacent[:, :, 0], out=np.zeros_like(way), where=adjacent[:, :, 0] > 0)
