@@ -48,10 +48,8 @@ class Confidence:
         for edge in graph.edges:
             i, j, lag = place[edge.source], place[edge.target], edge.lag
             sure, way = float(self.adjacency[i, j, lag]), float(self.orientation[i, j, lag])
-            if graph.kind == "pag" and not edge.is_directed:
-                way = np.nan  # of circles and two arrowheads nothing was counted
-            elif not edge.is_directed and not np.isnan(way):
-                way = round(max(0.0, 1.0 - way - float(self.orientation[j, i, lag])), 12)
+            if not edge.is_directed:
+                way = np.nan  # marks that leave the direction open claim none
             edges.append(replace(edge, confidence=_known(sure), orientation_confidence=_known(way)))
         return graph.replace(edges=edges)
 

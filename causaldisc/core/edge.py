@@ -16,7 +16,7 @@ class Edge:
     arrow–arrow a hidden common cause, or (``conflict``) a collider that the data contradict. In a PAG an arrowhead says that
     its end is no cause of the other, directly or through others, a tail that it is one, and a circle leaves that open.
     ``strength`` is the algorithm's own effect size and ``p_value`` that of its last test. ``confidence`` is the probability of
-    the adjacency, and ``orientation_confidence`` that of the marks, given the adjacency.
+    the adjacency, and ``orientation_confidence`` that of the direction, given the adjacency; None where the marks leave it open.
 
     >>> Edge("cart:latency", "frontend:latency").is_directed
     True

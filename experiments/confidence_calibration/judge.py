@@ -3,7 +3,8 @@
     python experiments/confidence_calibration/judge.py shares/judge --figure calibration.png
 
 Prints, for adjacencies and for directions, every bin of stated confidence: how many, mean stated, share that is true; and the
-Brier skill: 1 - Brier score / that of stating the base rate. Edges are those of the graphs found; ``pairs`` are all pairs.
+Brier skill: 1 - Brier score / that of stating the base rate. Edges are those of the graphs found, and directions are judged on
+those that are truly adjacent: is this the direction of the true equivalence class? ``pairs`` are all pairs, each way round.
 """
 
 from __future__ import annotations
@@ -42,17 +43,9 @@ def stated(path: Path) -> dict[tuple[str, str], list[np.ndarray]]:
             way = _apply(maps["directions"], of_directions(shares, whole))
             way = way / np.maximum(way + way.T, 1.0)
             plain = np.divide(directed[:, :, 0], adjacent[:, :, 0], out=np.zeros_like(way), where=adjacent[:, :, 0] > 0)
-            now = codes[:, :, 0]
-            for what, all_ in (("direction of edges", False), ("direction of adjacent pairs", True)):
-                rows: list[tuple[float, float, float]] = []
-                for i, j in np.argwhere(np.triu(label[:, :, 0] & (there[:, :, 0] | all_), 1)).tolist():
-                    chances = (way[i, j], way[j, i], 1.0 - way[i, j] - way[j, i])
-                    shares_ = (plain[i, j], plain[j, i], 1.0 - plain[i, j] - plain[j, i])
-                    truth = (kinds[i, j] == 1, kinds[j, i] == 1, kinds[i, j] == 2)
-                    marked = (now[i, j] == 1, now[j, i] == 1, now[i, j] == 2)
-                    rows += [row for k, row in enumerate(zip(chances, shares_, truth, strict=True)) if all_ or marked[k]]
-                if rows:
-                    found[what, search] = list(np.array(rows, float).T)
+            now, joined = codes[:, :, 0], label[:, :, 0]
+            for what, cells in (("direction of edges", joined & (now == 1)), ("direction of pairs", joined)):
+                found[what, search] = [way[cells], plain[cells], (kinds[cells] == 1).astype(float)]
     return found
 
 

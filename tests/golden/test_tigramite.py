@@ -59,7 +59,8 @@ def ours(name, values, may, must, environments=None, **parameters):
     names, one = [str(k) for k in range(values.shape[1])], np.zeros(len(values), int)
     labels = one if environments is None else environments
     data = Windows(values, labels, 2 * plugin.max_lag, plugin.missing, plugin.own_means).sample(names)
-    return plugin.find(Search(data, may, must, lambda: False, np.zeros(3, np.int64)))
+    unbelieved = np.zeros(may.shape)
+    return plugin.find(Search(data, may, must, unbelieved, unbelieved, lambda: False, np.zeros(3, np.int64)))
 
 
 def everything(n, max_lag):
