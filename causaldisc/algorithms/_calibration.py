@@ -41,9 +41,10 @@ def of_set(values: np.ndarray, shares: Shares, asked: np.ndarray, block: int) ->
     block : length of the blocks of rows that were resampled.
     """
     rows, n = values.shape
-    share = shares.adjacent[asked]
+    share = np.sort(shares.adjacent[asked])  # sums do not depend on where columns stand
     loose = share[share > 0.02]
     centred = values - np.nanmean(values, axis=0)
+    centred /= np.maximum(np.nanmax(np.abs(centred), axis=0), 1e-300)  # fourth powers stay within range
     square = np.nanmean(centred**2, axis=0)
     kurtosis = np.nanmean(centred**4, axis=0) / np.maximum(square**2, 1e-300)
     scaled = np.nan_to_num(centred / np.sqrt(np.maximum(square, 1e-300)))
@@ -80,9 +81,13 @@ def of_directions(shares: Shares, whole: Mapping[str, float]) -> np.ndarray:
 def _clarity(shares: Shares) -> dict[str, float]:
     """How well directions of lag 0 hold over resamples, over all its adjacencies: agreement, and what stays open."""
     adjacent, directed = shares.adjacent[:, :, 0], shares.directed[:, :, 0]
-    total = max(float(np.nansum(adjacent)), 1e-9)
-    agreed = np.abs(directed - directed.T).sum() / total
-    return {"agreed": float(agreed), "open": float(1.0 - 2.0 * directed.sum() / total)}
+    total = max(_sum(adjacent), 1e-9)
+    return {"agreed": _sum(np.abs(directed - directed.T)) / total, "open": 1.0 - 2.0 * _sum(directed) / total}
+
+
+def _sum(values: np.ndarray) -> float:
+    """The sum, whatever the order of the columns."""
+    return float(np.sort(values, axis=None).sum())
 
 
 def _logit(share: np.ndarray, count: Any) -> np.ndarray:
@@ -127,7 +132,8 @@ def _apply(fitted: Mapping[str, Any], features: np.ndarray) -> np.ndarray:
     """Evaluate a logistic regression; features beyond those it was fitted on count as the outermost of them."""
     low, high, centre, scale = (np.array(fitted[key]) for key in ("low", "high", "centre", "scale"))
     weights = np.array(fitted["weights"])
-    score = ((np.clip(features, low, high) - centre) / scale) @ weights[:-1] + weights[-1]
+    # Not a product of matrices, whose last bits depend on where a cell stands.
+    score = (((np.clip(features, low, high) - centre) / scale) * weights[:-1]).sum(axis=-1) + weights[-1]
     return 1.0 / (1.0 + np.exp(-np.clip(score, -30.0, 30.0)))
 
 

@@ -18,6 +18,7 @@ from causaldisc.algorithms._directions import directed
 from causaldisc.core.confidence import Confidence
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.discovery import Learned
+from causaldisc.core.errors import InputError
 from causaldisc.core.graph import DIRECTED, CausalGraph
 from causaldisc.core.parameters import parameter
 from causaldisc.core.plugins import Algorithm
@@ -72,6 +73,12 @@ class Repeated(Algorithm):
     min_confidence: float = parameter(0.0, "edges less probable are left out and listed", low=0.0, high=1.0)
     deadline_s: float | None = parameter(None, "seconds after which to return the graph so far; null = none", low=0.0)
     judges_colliders: ClassVar[bool] = True  # whether it says anything of directions at lag 0
+
+    def __post_init__(self) -> None:
+        """Refuse to choose edges by resamples without any."""
+        if self.bootstrap == 0 and (self.select == "stability" or self.min_confidence > 0.0):
+            asked = "select=stability" if self.select == "stability" else f"min_confidence={self.min_confidence:g}"
+            raise InputError(f"{self.name}.bootstrap must be > 0 with {asked}, got 0; valid: null (= {USUAL}), or a number")
 
     @abstractmethod
     def study(self, telemetry: Telemetry, constraints: Constraints, end: float) -> Study:
@@ -147,7 +154,7 @@ class Repeated(Algorithm):
                 found += _either_way((draft.codes > 0) & (draft.strength >= -math.log10(max(level, 1e-300))))
                 made += 1
         facts = {"half_samples": made, "level_of_half_samples": level, "expected_false_edges": float(self.false_edges)}
-        return found >= STABLE * max(made, 1), facts
+        return found >= STABLE * made, facts  # all of them where there was no time for any
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ _MEANING = {
     "unknown_pairs": "pairs with too few joint rows to be judged; no edge between them is no finding",
     "truncated": "cut off by deadline_s: the graph so far",
 }
+# Lists of edges that a choice by resamples kept out of the graph.
+_LEFT_OUT = {"abstained_edges": "less probable than min_confidence", "unstable_edges": "not stable over half-samples"}
 _SHOWN = 10
 HELP = "learn a causal graph from telemetry files"
 
@@ -127,6 +129,9 @@ def text(found: Discovery, where: str) -> str:
             lines.append(
                 f"{key.replace('_', ' ')}: {value:.6g}" if isinstance(value, float) else f"{key.replace('_', ' ')}: {value}"
             )
+    for key, why in _LEFT_OUT.items():
+        if report.get(key):
+            lines.append(f"edges left out, {why}: {len(report[key])} ({_some(report[key])})")
     kept = sum(v.status == "kept" for v in found.certificate)
     if len(found.certificate):
         lines.append(f"prior: {kept} of {len(found.certificate)} clauses kept")

@@ -51,6 +51,8 @@ def autocorrelations(values: np.ndarray, lags: int) -> np.ndarray:
     """
     centred = values - np.nanmean(values, axis=0)
     centred[np.isnan(centred)] = 0.0
+    largest = np.abs(centred).max(axis=0, initial=0.0)
+    centred /= np.where(largest > 0, largest, 1.0)  # squares of very large and very small columns stay within range
     size = 1 << (len(values) + lags - 1).bit_length()
     spectrum = np.fft.rfft(centred, size, axis=0)
     products = np.fft.irfft(spectrum * spectrum.conj(), size, axis=0)[: lags + 1]

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import causaldisc as cd
+from causaldisc.cli.discover_command import text
+from causaldisc.core.errors import InputError
 from causaldisc.kernels.resampling import block_length, draw, halves
 
 SEARCHES = ("pc", "ges", "pcmci", "pcmci_plus")
@@ -88,7 +90,7 @@ def test_confidence_comes_by_default_and_leaves_the_graph_alone(name: str) -> No
     assert np.nanmax(both + both.T) <= 1 + 1e-9
     for edge in sure.graph.edges:
         assert 0 <= edge.confidence <= 1
-        assert (edge.orientation_confidence is None) == (name == "pcmci" and edge.lag == 0)
+        assert (edge.orientation_confidence is not None) == edge.is_directed
     strong = [e for e in sure.graph.edges if {e.source, e.target} == {"s0:latency", "s1:latency"} and e.lag == 0]
     assert strong and strong[0].confidence > 0.8
 
@@ -176,6 +178,7 @@ def test_unsure_edges_are_left_out_and_listed() -> None:
     assert unsure and len(some.report["abstained_edges"]) == len(unsure)
     assert len(some.graph.edges) == len(every.graph.edges) - len(unsure) and some.certificate.ok
     assert all(f"{e.source} - {e.target}" in some.report["abstained_edges"] for e in unsure)
+    assert f"edges left out, less probable than min_confidence: {len(unsure)} (" in text(some, "graph.json")
 
 
 def test_a_deadline_cuts_the_resamples_and_says_so() -> None:
@@ -185,3 +188,31 @@ def test_a_deadline_cuts_the_resamples_and_says_so() -> None:
     assert found.report["truncated"] and 0 < found.report["bootstrap"] < 100000
     assert found.confidence is not None and found.confidence.resamples == found.report["bootstrap"]
     assert marks(found.graph) == marks(cd.discover(data.telemetry, "pc", bootstrap=0).graph)
+
+
+@pytest.mark.parametrize("asked", [{"select": "stability"}, {"min_confidence": 0.8}])
+def test_choosing_by_resamples_without_any_is_refused(asked: dict) -> None:
+    with pytest.raises(InputError, match=r"pc\.bootstrap must be > 0 with (select=stability|min_confidence=0\.8), got 0"):
+        cd.discover(chain(), "pc", bootstrap=0, **asked)
+
+
+def test_without_time_for_a_half_sample_nothing_counts_as_unstable() -> None:
+    from causaldisc.algorithms.pc import PC
+    from causaldisc.core.constraints import Constraints
+    from causaldisc.core.prior import ExpertPrior
+
+    data, search = chain(), PC(select="stability")
+    limits = Constraints.of(ExpertPrior(), data.variables, 0)
+    study = search.study(data, limits, np.inf)
+    stable, facts = search._stability(study, limits, 10, 1, np.random.default_rng(0), -np.inf)
+    assert stable.all() and facts["half_samples"] == 0
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_confidence_does_not_depend_on_the_unit(scale: float) -> None:
+    data = chain()
+    values = np.array(data.values)
+    values[:, 1] *= scale
+    plain, scaled = (cd.discover(t, "pc", bootstrap=10) for t in (data, cd.Telemetry(values, data.names)))
+    for one, other in zip(plain.graph.edges, scaled.graph.edges, strict=True):
+        assert one.confidence is not None and other.confidence == pytest.approx(one.confidence, abs=1e-9)
