@@ -73,7 +73,7 @@ class GES(Resampled):
     def study(self, telemetry: Telemetry, constraints: Constraints, end: float) -> Study:
         """Search on all rows; nothing of it is random."""
         # Late, so that listing the algorithms compiles and loads no kernel.
-        from causaldisc.kernels.bic import partial_correlations, price_of
+        from causaldisc.kernels.bic import minus_log10_p, partial_correlations, price_of
         from causaldisc.kernels.moments import canonical_order, lagged, lagged_rows, reordered
         from causaldisc.kernels.weighing import transformed
 
@@ -96,7 +96,7 @@ class GES(Resampled):
         def again(rows: np.ndarray) -> Draft:
             evidence, required, _, found = find(rows)
             codes, price = _codes(found, required | local.allowed), price_of(self.penalty, evidence.rows)
-            return Draft(reordered(codes, back), reordered(_minus_log10_p(_scores(found, required, price), price), back))
+            return Draft(reordered(codes, back), reordered(minus_log10_p(_scores(found, required, price), price), back))
 
         evidence, required, weights, found = find(None, end)
         codes, price = _codes(found, required | local.allowed), price_of(self.penalty, evidence.rows)
@@ -257,14 +257,6 @@ def _scores(found: Found, required: np.ndarray, price: float) -> np.ndarray:
     scores[:n] = np.where(marks[:n] & back, 0.5 * scores[:n], scores[:n])
     scores[:n] = np.where(~marks[:n] & back, -price / (1.0 + price + loss[:n].T), scores[:n])
     return np.where(required, scores.max(initial=0.0) + 1.0, by_lag(scores))
-
-
-def _minus_log10_p(scores: np.ndarray, price: float) -> np.ndarray:
-    """-log10 p of the likelihood ratios behind scores: a parent that changes nothing gains half a χ² of one degree."""
-    from scipy.special import log_ndtr
-
-    gain = np.maximum(scores + price, 0.0)
-    return np.maximum(-(log_ndtr(-np.sqrt(2.0 * gain)) + math.log(2.0)) / math.log(10.0), 0.0)
 
 
 def _rate_alike(scores: np.ndarray, twins: list[list[int]]) -> np.ndarray:

@@ -81,6 +81,7 @@ class GIES(Resampled):
 
     def study(self, telemetry: Telemetry, constraints: Constraints, end: float) -> Study:
         """Search on all rows; nothing of it is random."""
+        from causaldisc.kernels.bic import minus_log10_p, price_of
         from causaldisc.kernels.moments import canonical_order, reordered
 
         plan = plan_of(telemetry, self.targets, _FEWEST_ROWS)
@@ -101,7 +102,8 @@ class GIES(Resampled):
 
         def again(rows: np.ndarray) -> Draft:
             new = find(rows)
-            return Draft(*(reordered(a, back)[:, :, None] for a in (new.codes, new.scores)))
+            log_p = minus_log10_p(new.scores, price_of(self.penalty, float(new.regimes.rows.sum())))
+            return Draft(*(reordered(a, back)[:, :, None] for a in (new.codes, log_p)))
 
         result = find(np.arange(len(values)), end)
         codes, scores, strength, required, moved = (

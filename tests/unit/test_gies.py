@@ -226,3 +226,21 @@ def acyclic(dag):
 def colliders(dag):
     nodes = range(len(dag))
     return {(a, b, c) for a, b, c in itertools.permutations(nodes, 3) if dag[a, b] and dag[c, b] and not (dag[a, c] or dag[c, a])}
+
+
+def test_the_strength_of_a_resample_is_that_of_ges():
+    """-log10 p, which stability selection compares with a level."""
+    from causaldisc.algorithms.ges import GES
+    from causaldisc.algorithms.gies import GIES
+    from causaldisc.core.constraints import Constraints
+    from causaldisc.core.intervention import Intervention
+    from causaldisc.core.prior import ExpertPrior
+
+    values = np.random.default_rng(0).normal(size=(600, 3))
+    values[:, 1] += 0.3 * values[:, 0]
+    held = Intervention("c", "set", 2.0, start=550, variable="c")
+    data = cd.Telemetry(values, ["a", "b", "c"], windows=[held])
+    limits = Constraints.of(ExpertPrior(), data.variables, 0)
+    one, other = (search.study(data, limits, np.inf).again(np.arange(600)).strength for search in (GIES(), GES()))
+    assert one[0, 1, 0] == pytest.approx(other[0, 1, 0], rel=0.05)
+    assert (one >= 0).all()
