@@ -41,6 +41,15 @@ def innovations(telemetry: Telemetry, lags: int, load: np.ndarray | None = None)
     return Telemetry(result, telemetry.variables, telemetry.times[rows], labels, (), telemetry.clock)
 
 
+def lags_for(environments: np.ndarray, lags: int) -> int:
+    """Return so many lags, or 0 where rows on end are too few for residuals at these and dependence at as many more.
+
+    >>> lags_for(np.zeros(9), 2), lags_for(np.repeat(np.arange(30), 3), 2)
+    (2, 0)
+    """
+    return lags if len(lagged_rows(environments, 2 * lags)) > 2 * lags else 0
+
+
 def after_own_past(telemetry: Telemetry, lags: int, load: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return (r, p) of :func:`dependence` between the innovations of treated telemetry, at lags 0..L."""
     new = innovations(telemetry, lags, load)

@@ -9,7 +9,7 @@ import numpy as np
 
 from causaldisc.core.errors import InputError, did_you_mean
 from causaldisc.core.telemetry import Telemetry
-from causaldisc.habits._innovations import after_own_past
+from causaldisc.habits._innovations import after_own_past, lags_for
 from causaldisc.kernels.moments import pairwise_correlation, repair
 
 LEVEL = 0.001  # of the test of one pair
@@ -65,7 +65,7 @@ def hidden_load(telemetry: Telemetry, lags: int = LAGS) -> Load:
     if len(varying) < FEWEST_COLUMNS:
         return Load(False, float("nan"), float("nan"), float("nan"), None, float("nan"))
     data = telemetry.select(varying)
-    r, p = after_own_past(data, lags)
+    r, p = after_own_past(data, lags_for(data.environments, lags))
     return load_of(data, r[:, :, 0], p[:, :, 0])
 
 
@@ -127,9 +127,8 @@ def adjust(telemetry: Telemetry, how: str = "factor", proxy: str | None = None) 
     kept = np.concatenate([[False], np.diff(telemetry.environments) == 0])
     empty = np.isnan(rest[kept]).all(axis=0)
     rest[:, empty] = telemetry.values[:, empty]
-    return Telemetry(
-        rest[kept], telemetry.variables, telemetry.times[kept], telemetry.environments[kept], telemetry.windows, telemetry.clock
-    )
+    left = telemetry.rows(kept)
+    return Telemetry(rest[kept], left.variables, left.times, left.environments, left.windows, left.clock)
 
 
 def burden_of(telemetry: Telemetry, how: str, proxy: str | None = None) -> np.ndarray | None:

@@ -13,7 +13,7 @@ from causaldisc.core.errors import InputError, did_you_mean
 from causaldisc.core.graph import CausalGraph
 from causaldisc.core.telemetry import Telemetry
 from causaldisc.habits._answers import Answers, answers
-from causaldisc.habits._innovations import after_own_past
+from causaldisc.habits._innovations import after_own_past, lags_for
 from causaldisc.habits._load import FEWEST_COLUMNS, HOWS, Load, adjust, burden_of, load_of
 from causaldisc.habits._recognise import Habit, recognise
 from causaldisc.habits._treat import treat
@@ -58,7 +58,7 @@ class Prepared:
         """Return JSON-ready facts: ``preset``, ``habits``, ``load``."""
         made = {"parameters": {k: self.parameters[k] for k in self.chosen}, "why": dict(self.chosen), "notes": list(self.notes)}
         return {
-            "preset": {"name": "telemetry", "rows": self.telemetry.shape[0], **made},
+            "preset": {"name": "telemetry", "verdict": self.verdict, "rows": self.telemetry.shape[0], **made},
             "habits": [h.to_dict() for h in self.habits],
             "load": self.load.to_dict(),
         }
@@ -108,7 +108,7 @@ class Preset:
         elif load.present:
             notes.append(
                 f"{load.dependent_share:.0%} of the pairs depend on each other after own pasts: a common load, shown best by "
-                f"{load.proxy}; valid: load=proxy, load=factor, or the algorithm fci"
+                f"{load.proxy}; valid: Preset(load='proxy') or Preset(load='factor') in Python, or the algorithm fci"
             )
         parameters, why = choose(habits, load, algorithm, data.shape, given, len(np.unique(data.environments)))
         said = _verdict(data, habits, p)
@@ -187,7 +187,7 @@ def _gain(level: float) -> float:
 
 def _of_varying(data: Telemetry, burden: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """(r, p) after own pasts, float[N, N, K + 1]; 0 and 1 in the rows and columns of what does not vary."""
-    lags = LAGS if data.shape[0] > 4 * LAGS else 0
+    lags = lags_for(data.environments, LAGS)
     varying = np.flatnonzero(~data.constant)
     count = data.shape[1]
     r, p = np.zeros((count, count, lags + 1)), np.ones((count, count, lags + 1))

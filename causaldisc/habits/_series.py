@@ -116,6 +116,8 @@ def lag_one(x: np.ndarray, starts: np.ndarray) -> float:
     mean = np.bincount(environment[present], x[present], minlength=environment[-1] + 1) / sizes
     centred = x - mean[environment]
     both = present[1:] & present[:-1] & ~starts[1:]
+    largest = np.abs(centred[present]).max(initial=0.0)
+    centred = centred / largest if largest > 0 else centred  # squares stay within range
     before, after = centred[:-1][both], centred[1:][both]
     scale = np.sqrt(np.square(before).sum() * np.square(after).sum())
     return float((before * after).sum() / scale) if scale > 0 else float("nan")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from causaldisc.core.errors import InputError
 from causaldisc.core.telemetry import Telemetry
+from causaldisc.core.windows import after_selection
 from causaldisc.habits import _series as series
 from causaldisc.habits._recognise import Habit
 
@@ -80,8 +81,7 @@ def treat(telemetry: Telemetry, habits: Sequence[Habit], grid: bool = True) -> T
         joined = _joined(habit, x, starts, block, len(first))
         usable.append(_usable(habit, _treated(habit, joined, telemetry.times[first], begins, width)[keep], notes))
     labels, times = telemetry.environments[first][keep], telemetry.times[first][keep]
-    shift = float(times[0] - telemetry.times[0])
-    windows = [replace(w, start=max(w.start - shift, 0.0), stop=w.stop - shift) for w in telemetry.windows if w.stop > shift]
+    windows = after_selection(telemetry.windows, telemetry.times, telemetry.environments, times, labels)
     result = Telemetry(np.column_stack(usable), telemetry.variables, times, labels, windows, telemetry.clock)
     return Treated(result, tuple(habits), width, tuple(notes))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from causaldisc.core.telemetry import Telemetry
-from causaldisc.habits._innovations import after_own_past
+from causaldisc.habits._innovations import after_own_past, lags_for
 from causaldisc.habits._recognise import Habit
 
 FEWEST_ROWS = 50  # rows of treated telemetry
@@ -44,7 +44,7 @@ def verdict(telemetry: Telemetry, habits: Sequence[Habit] = (), p: np.ndarray | 
     if typical <= FEWEST_EFFECTIVE:
         return f"cannot tell: a typical column has {typical:.0f} effective rows among {rows}: it repeats its own past"
     if p is None:
-        p = after_own_past(telemetry.select(varying), lags)[1]
+        p = after_own_past(telemetry.select(varying), lags_for(telemetry.environments, lags))[1]
     tests, smallest = tests_in(p), float(off_diagonal(p).min())
     if smallest * tests > FAMILY_LEVEL:
         return (

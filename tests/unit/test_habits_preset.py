@@ -10,6 +10,7 @@ import pytest
 import causaldisc as cd
 from causaldisc.core.errors import InputError
 from causaldisc.core.graph import CausalGraph, Edge
+from causaldisc.core.intervention import Intervention
 from causaldisc.core.plugins import algorithms
 from causaldisc.core.prior import ExpertPrior
 from causaldisc.core.telemetry import Telemetry
@@ -228,3 +229,38 @@ def test_a_preset_that_is_unknown_is_refused() -> None:
 def test_the_preset_serves_every_algorithm(name: str) -> None:
     found = cd.discover(raw_pair(200), name, preset="telemetry")
     assert found.graph.names == ("a:requests_total", "a:latency") and found.verdict == "can tell"
+
+
+# -- environments and windows ----------------------------------------------------------------------------------------
+
+
+def test_rows_that_look_back_keep_every_window_over_its_moments() -> None:
+    held = Intervention("a", "latency", 0.3, start=40, stop=60)
+    rng = np.random.default_rng(0)
+    data = Telemetry(rng.normal(size=(200, 6)) + rng.normal(size=(200, 1)), list("abcdef"), windows=[held])
+    left = adjust(data, "factor")
+    assert left.times[left.window_rows(left.windows[0])].tolist() == data.times[data.window_rows(held)].tolist()
+
+
+def test_windows_of_an_environment_too_short_for_the_grid_go_with_it() -> None:
+    rng = np.random.default_rng(0)
+    long, short = np.repeat(rng.normal(size=(200, 2)), 4, axis=0), np.repeat(rng.normal(size=(1, 2)), 3, axis=0)
+    gone, kept = (Intervention("a", "latency", 0.3, start=0, stop=12, environment=k) for k in (0, 1))
+    data = Telemetry(
+        np.concatenate([short, long]),
+        ["a:cpu", "b:cpu"],
+        np.r_[np.arange(3.0), np.arange(800.0)],
+        np.repeat([0, 1], [3, 800]),
+        [gone, kept],
+    )
+    after = treat(data, recognise(data))
+    assert after.grid == 4 and [w.environment for w in after.telemetry.windows] == [1]
+    assert after.telemetry.window_rows(after.telemetry.windows[0]).sum() == 3
+
+
+def test_environments_of_few_rows_can_be_asked() -> None:
+    rng = np.random.default_rng(0)
+    parts = [Telemetry(rng.normal(size=(3, 5)), list("abcde")) for _ in range(20)]
+    found = cd.discover(parts, "pc", preset="telemetry")
+    assert found.verdict.startswith("cannot tell") and found.report["preset"]["verdict"] == found.verdict
+    assert not hidden_load(Telemetry.concat(parts)).present
