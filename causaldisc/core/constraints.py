@@ -133,7 +133,7 @@ class Constraints:
                 able = f"clauses {', '.join(sorted(clauses))}" if clauses else "no prior at all"
                 raise PriorUnsupportedError(
                     f"prior clause {rule.text} cannot be obeyed by {algorithm}, which takes {able}; "
-                    "valid: pc, ges, pcmci, pcmci_plus and gnn obey every clause"
+                    "valid: pc, ges, gies, pcmci, pcmci_plus and gnn obey every clause"
                 )
 
     def restrict(self, columns: Sequence[int] | np.ndarray) -> Constraints:
