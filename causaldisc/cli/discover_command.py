@@ -35,7 +35,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help="telemetry: treat every series by its habits, choose by rule what --set does not, and grade the edges",
+        help="telemetry: treat every series by its habits, choose by rule what --set does not, and grade the edges; "
+        "telemetry-proxy, telemetry-factor: take a common load out as well",
     )
     add_settings(parser, "the algorithm")
     add_output(parser, "GRAPH.json")

@@ -19,7 +19,7 @@ from causaldisc.habits._recognise import Habit, recognise
 from causaldisc.habits._treat import treat
 from causaldisc.habits._verdict import verdict
 
-PRESETS = ("telemetry",)
+PRESETS = ("telemetry", *(f"telemetry-{how}" for how in HOWS))
 LAGS = 2  # rows of own past behind verdict, load and core
 REMEMBERS = 0.1  # median lag-1 autocorrelation from which on own pasts are conditioned on
 LEVEL = 0.01  # of tests, up to ROWS rows; beyond, it falls as that of BIC does
@@ -73,7 +73,7 @@ class Preset:
 
     def __post_init__(self) -> None:
         """Refuse an unknown name or way."""
-        if self.name not in PRESETS:
+        if self.name != "telemetry":
             raise InputError(f"preset must be a known preset, got {self.name!r}; {did_you_mean(str(self.name), PRESETS)}")
         if self.load not in ("report", *HOWS):
             raise InputError(f"preset load must be a known way, got {self.load!r}; {did_you_mean(self.load, ('report', *HOWS))}")
@@ -108,7 +108,7 @@ class Preset:
         elif load.present:
             notes.append(
                 f"{load.dependent_share:.0%} of the pairs depend on each other after own pasts: a common load, shown best by "
-                f"{load.proxy}; valid: Preset(load='proxy') or Preset(load='factor') in Python, or the algorithm fci"
+                f"{load.proxy}; valid: preset telemetry-proxy, telemetry-factor, or the algorithm fci"
             )
         parameters, why = choose(habits, load, algorithm, data.shape, given, len(np.unique(data.environments)))
         said = _verdict(data, habits, p)
@@ -116,12 +116,16 @@ class Preset:
 
 
 def preset(name: str | Preset) -> Preset:
-    """Return the preset of a name; raises InputError for an unknown one.
+    """Return the preset of a name, which may end in what is done about a load; raises InputError for an unknown one.
 
-    >>> preset("telemetry").load
-    'report'
+    >>> preset("telemetry").load, preset("telemetry-factor").load
+    ('report', 'factor')
     """
-    return name if isinstance(name, Preset) else Preset(name)
+    if isinstance(name, Preset):
+        return name
+    if name not in PRESETS:
+        raise InputError(f"preset must be a known preset, got {name!r}; {did_you_mean(str(name), PRESETS)}")
+    return Preset(load=name.partition("-")[2] or "report")
 
 
 def choose(

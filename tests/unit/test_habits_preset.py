@@ -264,3 +264,15 @@ def test_environments_of_few_rows_can_be_asked() -> None:
     found = cd.discover(parts, "pc", preset="telemetry")
     assert found.verdict.startswith("cannot tell") and found.report["preset"]["verdict"] == found.verdict
     assert not hidden_load(Telemetry.concat(parts)).present
+
+
+def test_a_load_is_taken_out_by_the_name_of_the_preset() -> None:
+    rng = np.random.default_rng(0)
+    load = rng.normal(size=(600, 1))
+    values = 1.5 * load + rng.normal(size=(600, 14))
+    telemetry = cd.Telemetry(values, [f"s{k}:latency" for k in range(14)])
+    options = {"bootstrap": 0, "max_conditions": 2}
+    plain, without = (cd.discover(telemetry, "pc", preset=name, **options) for name in ("telemetry", "telemetry-factor"))
+    assert plain.report["load"]["present"] and len(without.graph.edges) < len(plain.graph.edges) / 3
+    with pytest.raises(InputError, match="telemetry-factor"):
+        cd.discover(telemetry, "pc", preset="telemetry-facto")
