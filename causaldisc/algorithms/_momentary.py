@@ -132,7 +132,7 @@ class Momentary(Resampled):
 
         def again(rows: np.ndarray) -> Draft:
             given = {"must": search.must, "logits": search.logits, "arrows": search.arrows}
-            new = self.find(replace(begin(windows.sample(names, rows), np.inf), **given))
+            new = self.find(replace(begin(windows.sample(names, rows), end), **given))
             codes, _, _ = obey(new.codes, local.allowed, search.must, new.log_p)
             return Draft(reordered(codes, back), reordered(new.log_p / -np.log(10.0), back))
 

@@ -48,7 +48,8 @@ class Study(NamedTuple):
     Attributes
     ----------
     learned : what it found.
-    again : makes the search on rows of its windows, int[T'] with repetitions, in the order of the input's columns.
+    again : makes the search on rows of its windows, int[T'] with repetitions, in the order of the input's columns; past the end
+        it is cut short, and what it says does not count.
     labels : int[T'], the environment of every window.
     cost : seconds that one resample takes, roughly, worked out from counts alone so that it is the same everywhere.
     """
@@ -151,6 +152,8 @@ class Repeated(Algorithm):
                 break
             for rows in halves(study.labels, block, rng):
                 draft = study.again(rows)
+                if time.monotonic() > end:
+                    break  # cut short
                 found += _either_way((draft.codes > 0) & (draft.strength >= -math.log10(max(level, 1e-300))))
                 made += 1
         facts = {"half_samples": made, "level_of_half_samples": level, "expected_false_edges": float(self.false_edges)}
@@ -201,6 +204,8 @@ def _bootstrap(study: Study, wanted: int, block: int, rng: np.random.Generator, 
     adjacent, directed, strength, made = np.zeros(shape), np.zeros(shape), np.zeros(shape), 0
     while made < wanted and time.monotonic() <= end:
         draft = study.again(draw(study.labels, block, rng))
+        if time.monotonic() > end:
+            break  # cut short
         adjacent += _either_way(draft.codes > 0)
         directed += draft.codes == DIRECTED
         strength += draft.strength

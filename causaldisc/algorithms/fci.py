@@ -120,12 +120,14 @@ class FCI(Repeated):
             bounds = Bounds(self.max_conditions, self.max_path, late)
             return evidence, learn(evidence, allowed, required, bounds, self.colliders, self.selection_bias)
 
+        late = never if end == np.inf else lambda: time.monotonic() > end
+
         def again(rows: np.ndarray) -> Draft:
-            evidence, found = find(rows)
+            evidence, found = find(rows, late)
             log_p = _minus_log10_p(evidence, found)
             return Draft(reordered(_codes(found.marks), back)[:, :, None], reordered(log_p, back)[:, :, None])
 
-        evidence, found = find(None, never if end == np.inf else lambda: time.monotonic() > end)
+        evidence, found = find(None, late)
         log_p = _minus_log10_p(evidence, found)
         scores = _scores(found.marks, required, log_p, self.alpha, evidence.groups.sets)
         codes, needed, settled, strength, log_p, scores = (

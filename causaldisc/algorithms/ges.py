@@ -94,7 +94,7 @@ class GES(Resampled):
             return evidence, required, weights, found
 
         def again(rows: np.ndarray) -> Draft:
-            evidence, required, _, found = find(rows)
+            evidence, required, _, found = find(rows, end)
             codes, price = _codes(found, required | local.allowed), price_of(self.penalty, evidence.rows)
             return Draft(reordered(codes, back), reordered(minus_log10_p(_scores(found, required, price), price), back))
 

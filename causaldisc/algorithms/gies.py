@@ -101,7 +101,7 @@ class GIES(Resampled):
             return self._find(values[rows], labels[rows], plan.labels[rows], plan, local, until)
 
         def again(rows: np.ndarray) -> Draft:
-            new = find(rows)
+            new = find(rows, end)
             log_p = minus_log10_p(new.scores, price_of(self.penalty, float(new.regimes.rows.sum())))
             return Draft(*(reordered(a, back)[:, :, None] for a in (new.codes, log_p)))
 

@@ -100,11 +100,13 @@ class PC(Resampled):
             believe = local.belief_logits if local.beliefs else None
             return evidence, learn(evidence, local.allowed, local.pin, self.max_conditions, self.colliders, late, believe)
 
+        late = never if end == np.inf else lambda: time.monotonic() > end
+
         def again(rows: np.ndarray) -> Draft:
-            evidence, found = find(rows)
+            evidence, found = find(rows, late)
             return Draft(reordered(found.codes, back), reordered(_minus_log10_p(evidence.tests, found.statistic), back))
 
-        evidence, found = find(None, never if end == np.inf else lambda: time.monotonic() > end)
+        evidence, found = find(None, late)
         log_p = _minus_log10_p(evidence.tests, found.statistic)
         scores = _scores(found.codes, found.required, log_p, self.alpha, evidence.groups.sets)
         codes, required, settled, strength, log_p, scores = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -194,6 +195,21 @@ def test_a_deadline_cuts_the_resamples_and_says_so() -> None:
 def test_choosing_by_resamples_without_any_is_refused(asked: dict) -> None:
     with pytest.raises(InputError, match=r"pc\.bootstrap must be > 0 with (select=stability|min_confidence=0\.8), got 0"):
         cd.discover(chain(), "pc", bootstrap=0, **asked)
+
+
+def test_a_resample_past_the_deadline_is_cut_short_and_does_not_count() -> None:
+    from causaldisc.algorithms._resampled import _bootstrap
+    from causaldisc.algorithms.fci import FCI
+    from causaldisc.core.constraints import Constraints
+    from causaldisc.core.prior import ExpertPrior
+
+    data = chain(n=6)
+    limits = Constraints.of(ExpertPrior(), data.variables, 0)
+    late, whole = (FCI().study(data, limits, end) for end in (-np.inf, np.inf))
+    rows = np.arange(len(data.values))
+    assert (late.again(rows).codes > 0).sum() > (whole.again(rows).codes > 0).sum()  # what was not tested stays
+    slow = whole._replace(again=lambda rows: (time.sleep(0.2), whole.again(rows))[1])
+    assert _bootstrap(slow, 5, 1, np.random.default_rng(0), time.monotonic() + 0.1).resamples == 0
 
 
 def test_without_time_for_a_half_sample_nothing_counts_as_unstable() -> None:
