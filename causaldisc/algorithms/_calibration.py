@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 PLACE = Path(__file__).with_name("_calibration.json")
+# Shares of fewer resamples are too coarse for maps that were fitted on those of 100.
+FEWEST = 50
 # A pair is plainly dependent where its correlation is so many standard errors from 0.
 _PLAIN = 3.3
 
@@ -108,14 +110,15 @@ def calibrated(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the probabilities of adjacencies float[N, N, L + 1] and of directions at lag 0, float[N, N].
 
-    None where no map was fitted for the search; directions are NaN where it says nothing of them.
+    None where no map was fitted for the search, and with fewer than 50 resamples; directions are NaN where the search says
+    nothing of them.
 
     Parameters
     ----------
     search : its name, ``@0`` without lags or ``@1`` with.
     """
     maps = _maps().get(search)
-    if maps is None:
+    if maps is None or shares.resamples < FEWEST:
         return None
     whole = of_set(values, shares, asked, block)
     features = of_pairs(shares, whole)

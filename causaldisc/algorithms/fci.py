@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from causaldisc.algorithms._evidence import MISSING_TEXT, SERIAL_TEXT, TEST_TEXT, TESTS, Choice
-from causaldisc.algorithms._resampled import Draft, Repeated, Study
+from causaldisc.algorithms._resampled import Draft, Repeated, Study, seconds_of_moments
 from causaldisc.core.arrays import cells
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.discovery import Learned
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from causaldisc.kernels.fci import Findings
     from causaldisc.kernels.pc import Evidence
 
-# What a search costs on a common machine: at all, by test on a correlation matrix, and by product of two cells.
-_RUN_SECONDS, _TEST_SECONDS, _CELL_SECONDS = 3e-3, 4e-7, 1e-10
+# What a search costs on a common machine, beside its moments: at all, and by test on a correlation matrix.
+_RUN_SECONDS, _TEST_SECONDS = 3e-3, 4e-7
 _NONE, _CIRCLE, _ARROW, _TAIL = range(4)
 # Code of an edge i - j by its marks at i and at j; where i has the arrowhead alone, or j the circle before a tail, [j, i] has it.
 _CODES = np.zeros((4, 4), np.int8)
@@ -144,7 +144,7 @@ class FCI(Repeated):
         )
         report = {"test": weighing.test} | _report(found, evidence, [telemetry.names[k] for k in order])
         tests = (sum(found.tests) + found.wide_tests + found.orientation_tests) * evidence.tests.cost
-        cost = _RUN_SECONDS + _TEST_SECONDS * tests + _CELL_SECONDS * weighing.windows.size * weighing.windows.shape[1]
+        cost = _RUN_SECONDS + _TEST_SECONDS * tests + seconds_of_moments(weighing.windows)
         return Study(Learned(graph, scores[:, :, None], report), again, weighing.labels, cost)
 
 

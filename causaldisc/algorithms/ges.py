@@ -11,7 +11,7 @@ import numpy as np
 
 from causaldisc.algorithms._beliefs import account, with_beliefs
 from causaldisc.algorithms._ges_beliefs import Weights
-from causaldisc.algorithms._resampled import Draft, Resampled, Study
+from causaldisc.algorithms._resampled import Draft, Resampled, Study, seconds_of_moments
 from causaldisc.algorithms._wide import by_lag, square
 from causaldisc.core.constraints import Constraints
 from causaldisc.core.discovery import Learned
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _FEWEST_ROWS = 20
 # Equality over a handful of rows is chance, and so is a regression with few rows a parent.
 _ROWS_FOR_EQUALITY, _ROWS_PER_PARENT = 10, 5
-# What a search costs on a common machine: at all, by move and variable, and by product of two cells.
-_RUN_SECONDS, _STEP_SECONDS, _CELL_SECONDS = 2e-3, 3e-5, 1e-10
+# What a search costs on a common machine, beside its moments: at all, and by move and variable.
+_RUN_SECONDS, _STEP_SECONDS = 2e-3, 3e-5
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class GES(Resampled):
         if weights is not None:
             said, logits = reordered(weights.squares(found), back), reordered(weights.logits, back)
             report["beliefs"] = account(constraints, said, 2.0 * price, logits, evidence.rows)
-        cost = _RUN_SECONDS + _STEP_SECONDS * sum(found.steps) * n + _CELL_SECONDS * windows.size * windows.shape[1]
+        cost = _RUN_SECONDS + _STEP_SECONDS * sum(found.steps) * n + seconds_of_moments(windows)
         return Study(Learned(graph, np.where(constraints.allowed, scores, np.nan), report), again, labels, cost)
 
     def _search(

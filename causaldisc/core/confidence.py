@@ -25,7 +25,7 @@ class Confidence:
     resamples : how many there were.
     block : length of the blocks of rows they were drawn in.
     calibration : name of the map from shares to probabilities (the search, ``@0`` without lags or ``@1`` with them);
-        ``"none"`` when there is none for it: then the shares stand for themselves.
+        ``"none"`` when there is none for it, or fewer than 50 resamples: then the shares stand for themselves.
 
     >>> shares = np.array([[0.0, 0.9], [0.9, 0.0]])[:, :, None]
     >>> sure = Confidence(shares, 0.5 * shares, shares, 0.5 * shares, 100, 1, "none")

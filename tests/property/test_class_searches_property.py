@@ -15,7 +15,8 @@ from causaldisc.runner.pipeline import discover
 SETTINGS = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
-CASES = [("pc", {"alpha": 0.05}), ("pc", {"alpha": 0.05, "missing": "testwise"}), ("ges", {})]
+FEW = {"bootstrap": 2}  # resamples, for the sake of time
+CASES = [("pc", {"alpha": 0.05, **FEW}), ("pc", {"alpha": 0.05, "missing": "testwise", **FEW}), ("ges", FEW)]
 each_search = pytest.mark.parametrize(("algorithm", "settings"), CASES, ids=["pc", "pc-testwise", "ges"])
 
 
