@@ -6,7 +6,8 @@ import logging
 import math
 import time
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 # Resamples made unasked, where they cost no more than so many seconds in all.
 USUAL, CHEAP_SECONDS = 100, 1.0
+_LONG_SECONDS = 3.0  # from which on a bar tells how far it is
 # Share of the half-samples in which a stable edge must be found (Meinshausen & Bühlmann 2010, JRSSB 72, advise .6 to .9).
 STABLE = 0.9
 
@@ -147,15 +149,15 @@ class Repeated(Algorithm):
         asked = _pairs(constraints.adjacent)
         level = min(1.0, math.sqrt((2 * STABLE - 1) * self.false_edges / max(int(asked.sum()), 1)))
         found, made = np.zeros(asked.shape), 0
-        for _ in range(math.ceil(wanted / 2)):
-            if time.monotonic() > end:
-                break
-            for rows in halves(study.labels, block, rng):
-                draft = study.again(rows)
-                if time.monotonic() > end:
-                    break  # cut short
-                found += _either_way((draft.codes > 0) & (draft.strength >= -math.log10(max(level, 1e-300))))
-                made += 1
+        with _at_work(study.cost * wanted, wanted) as progress:
+            for _ in range(math.ceil(wanted / 2)):
+                for rows in halves(study.labels, block, rng):
+                    draft = study.again(rows) if time.monotonic() <= end else None
+                    if draft is None or time.monotonic() > end:
+                        break  # cut short
+                    found += _either_way((draft.codes > 0) & (draft.strength >= -math.log10(max(level, 1e-300))))
+                    made += 1
+                    progress.update()
         facts = {"half_samples": made, "level_of_half_samples": level, "expected_false_edges": float(self.false_edges)}
         return found >= STABLE * made, facts  # all of them where there was no time for any
 
@@ -211,17 +213,35 @@ def _bootstrap(study: Study, wanted: int, block: int, rng: np.random.Generator, 
 
     shape = study.learned.scores.shape
     adjacent, directed, strength, made = np.zeros(shape), np.zeros(shape), np.zeros(shape), 0
-    while made < wanted and time.monotonic() <= end:
-        draft = study.again(draw(study.labels, block, rng))
-        if time.monotonic() > end:
-            break  # cut short
-        adjacent += _either_way(draft.codes > 0)
-        directed += draft.codes == DIRECTED
-        strength += draft.strength
-        made += 1
+    with _at_work(study.cost * wanted, wanted) as progress:
+        while made < wanted and time.monotonic() <= end:
+            draft = study.again(draw(study.labels, block, rng))
+            if time.monotonic() > end:
+                break  # cut short
+            adjacent += _either_way(draft.codes > 0)
+            directed += draft.codes == DIRECTED
+            strength += draft.strength
+            made += 1
+            progress.update()
     logger.debug("%d resamples of %d", made, wanted)
     strength[:, :, 0] = np.fmax(strength[:, :, 0], strength[:, :, 0].T)
     return Votes(adjacent, directed, strength / max(made, 1), made)
+
+
+@contextmanager
+def _at_work(seconds: float, total: int) -> Iterator[Any]:
+    """Work on one thread of linear algebra, with a bar on a terminal where it takes long.
+
+    Other threads would wait busily through everything between two products, and cost twice the time of the processor.
+    """
+    from threadpoolctl import threadpool_limits
+    from tqdm import tqdm
+
+    with (
+        threadpool_limits(limits=1, user_api="blas"),
+        tqdm(total=total, unit="resample", leave=False, disable=None if seconds > _LONG_SECONDS else True) as bar,
+    ):
+        yield bar
 
 
 def _confidence(
