@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
@@ -33,9 +35,17 @@ class Watch:
         self._watcher, self._run, self._number = Watcher(), None, 0
         self._began = self._shown = clock()
         self._drawn, self._first, self._calls = 0, True, dict[int, int]()
+        self._interrupted, self._before = False, None
 
     def progress(self, seconds: float, run: Run) -> None:
-        """Note how far a run is, and show it if the last time was long enough ago."""
+        """Note how far a run is, and show it if the last time was long enough ago.
+
+        Raises
+        ------
+        KeyboardInterrupt : there was an interrupt. The one that its signal raised may have been lost in compiled code.
+        """
+        if self._interrupted:
+            raise KeyboardInterrupt
         now = self._clock()
         if run is not self._run:
             self._run, self._number = run, self._number + 1
@@ -49,11 +59,19 @@ class Watch:
         self._draw([self._bar(seconds), *self._table(look)] if self._terminal else [], self._state(look, speed))
 
     def __enter__(self) -> Watch:
-        """Use it."""
+        """Use it, and remember interrupts meanwhile."""
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._interrupt)
         return self
+
+    def _interrupt(self, number: int, frame: Any) -> None:
+        self._interrupted = True
+        signal.default_int_handler(number, frame)
 
     def __exit__(self, kind: Any, *_: object) -> None:
         """Take the table away; one line stays when all went well."""
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
         self._erase()
         if kind is None:
             took = self._clock() - self._began

@@ -1,5 +1,7 @@
 """`causaldisc simulate --watch`, `--pictures` and signals, as a user types them."""
 
+import contextlib
+import io
 import json
 import os
 import pty
@@ -13,6 +15,7 @@ import time
 import pytest
 
 from causaldisc.cli.main import main
+from causaldisc.cli.watch import Watch
 
 SMALL = ("--set", "n_services=4", "--set", "duration_s=900", "--set", "trials=2")
 COMMAND = (sys.executable, "-m", "causaldisc", "simulate")
@@ -118,3 +121,13 @@ def test_an_unknown_signal_is_one_line(folder, capsys):
     assert done.err == "error: mesh.signals must be known forms, got 'trace'; did you mean traces? " + (
         "valid: events, logs, openmetrics, traces\n"
     )
+
+
+def test_an_interrupt_that_was_lost_is_raised_again():
+    """Compiled code may swallow what a signal raises: the next look at the clock ends the run all the same."""
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), Watch(1, 60.0, io.StringIO()) as watch:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        watch.progress(1.0, None)
+    assert signal.getsignal(signal.SIGINT) is before
