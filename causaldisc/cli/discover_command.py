@@ -17,6 +17,8 @@ _MEANING = {
     "correlation_repair": "largest change to reconcile correlations from differing rows; above 0.1 doubt weak edges",
     "untestable_pairs": "pairs with too few joint rows to be tested; no edge between them is no finding",
     "unknown_pairs": "pairs with too few joint rows to be judged; no edge between them is no finding",
+    "bootstrap": "resamples behind the confidence of edges",
+    "block_length": "rows on end that were resampled together, as long as autocorrelation lasts",
     "truncated": "cut off by deadline_s: the graph so far, or fewer resamples",
 }
 # Lists of edges that a choice by resamples kept out of the graph.
