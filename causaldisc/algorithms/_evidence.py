@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from causaldisc.core.errors import InputError
 from causaldisc.core.telemetry import Telemetry
 
 if TYPE_CHECKING:
+    from causaldisc.kernels.pc import Evidence
     from causaldisc.kernels.weighing import Weighing
 
 # What the parameters ``test``, ``missing`` and ``autocorrelation`` may be, and how they are told.
@@ -94,6 +95,33 @@ class Choice:
             )
         if test in ("chi2", "g2"):
             _check_levels(self.algorithm, telemetry.values, telemetry.names)
+
+
+def rate_alike(scores: np.ndarray, twins: list[list[int]]) -> None:
+    """Rate near-duplicates alike in scores [N, N, …], whichever of them has the edge, in place; not among themselves.
+
+    >>> scores = np.array([[0.0, 1.0, 5.0], [2.0, 0.0, 3.0], [4.0, 6.0, 0.0]])
+    >>> rate_alike(scores, [[0, 1]])
+    >>> scores.tolist()
+    [[0.0, 1.0, 5.0], [2.0, 0.0, 5.0], [6.0, 6.0, 0.0]]
+    """
+    for members in twins:
+        among = np.array(scores[np.ix_(members, members)])
+        scores[members] = scores[members].max(axis=0)
+        scores[:, members] = scores[:, members].max(axis=1, keepdims=True)
+        scores[np.ix_(members, members)] = among
+
+
+def facts_of(evidence: Evidence, names: Sequence[str], rows: np.ndarray) -> dict[str, Any]:
+    """Return what a report says of the evidence, JSON-ready; ``rows`` are those behind the pairs that may be tested."""
+    return {
+        "effective_sample_size": {"min": float(rows.min()), "median": float(np.median(rows))} if rows.size else {},
+        "untestable_pairs": int(np.count_nonzero(rows == 0)),
+        "rank": evidence.rank,
+        "dependent_columns": [names[k] for k in evidence.dependent],
+        "duplicates": [[names[i] for i in members] for members in evidence.groups.sets],
+        "correlation_repair": evidence.repair,
+    }
 
 
 def _check_levels(algorithm: str, values: np.ndarray, names: Sequence[str]) -> None:

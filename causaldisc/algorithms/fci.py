@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from causaldisc.algorithms._evidence import MISSING_TEXT, SERIAL_TEXT, TEST_TEXT, TESTS, Choice
+from causaldisc.algorithms._evidence import MISSING_TEXT, SERIAL_TEXT, TEST_TEXT, TESTS, Choice, facts_of, rate_alike
 from causaldisc.algorithms._resampled import Draft, Repeated, Study, seconds_of_moments
 from causaldisc.core.arrays import cells
 from causaldisc.core.constraints import Constraints
@@ -185,11 +185,7 @@ def _scores(marks: np.ndarray, required: np.ndarray, log_p: np.ndarray, alpha: f
     share = np.select([at_source == _TAIL, at_target == _ARROW], [1.0, 0.75], 0.5)
     scores = np.where(marks == _NONE, np.minimum(log_p, bar), bar + share * np.maximum(log_p - bar, 0.0))
     scores[denied] = bar * log_p[denied] / (1.0 + log_p[denied])
-    for members in twins:
-        among = np.array(scores[np.ix_(members, members)])
-        scores[members] = scores[members].max(axis=0)
-        scores[:, members] = scores[:, members].max(axis=1, keepdims=True)
-        scores[np.ix_(members, members)] = among
+    rate_alike(scores, twins)
     scores[required] = scores.max(initial=bar) + 1.0
     return scores
 
@@ -207,17 +203,12 @@ def _evidence(required: np.ndarray, settled: np.ndarray) -> dict[tuple[int, int,
 def _report(found: Findings, evidence: Evidence, names: list[str]) -> dict[str, Any]:
     rows = evidence.n[~np.eye(len(names), dtype=bool)]
     return {
-        "effective_sample_size": {"min": float(rows.min()), "median": float(np.median(rows))} if rows.size else {},
-        "untestable_pairs": int(np.count_nonzero(rows == 0)),
+        **facts_of(evidence, names, rows),
         "tests_per_level": list(found.tests),
         "possible_dsep_tests": found.wide_tests,
         "possible_dsep_removed": found.removed,
         "orientation_tests": found.orientation_tests,
         "ambiguous_triples": found.ambiguous,
         "contradicted_marks": found.contradictions,
-        "rank": evidence.rank,
-        "dependent_columns": [names[k] for k in evidence.dependent],
-        "duplicates": [[names[i] for i in members] for members in evidence.groups.sets],
-        "correlation_repair": evidence.repair,
         "truncated": not found.complete,
     }

@@ -11,7 +11,7 @@ import numpy as np
 
 from causaldisc.algorithms._beliefs import account, with_beliefs
 from causaldisc.algorithms._contexts import CONTEXTS, CONTEXTS_TEXT, in_context
-from causaldisc.algorithms._evidence import MISSING_TEXT, SERIAL_TEXT, TEST_TEXT, TESTS, Choice
+from causaldisc.algorithms._evidence import MISSING_TEXT, SERIAL_TEXT, TEST_TEXT, TESTS, Choice, facts_of, rate_alike
 from causaldisc.algorithms._resampled import Draft, Resampled, Study, seconds_of_moments
 from causaldisc.core.arrays import cells
 from causaldisc.core.constraints import Constraints
@@ -167,11 +167,7 @@ def _scores(codes: np.ndarray, required: np.ndarray, log_p: np.ndarray, alpha: f
     scores[edges] = bar + np.where(codes[edges] == DIRECTED, 1.0, 0.5) * above
     j, i = cells((codes[:, :, 0] == DIRECTED) & (codes[:, :, 0].T == 0))
     scores[i, j, 0] = bar * log_p[i, j, 0] / (1.0 + log_p[i, j, 0])
-    for members in twins:
-        among = np.array(scores[np.ix_(members, members)])
-        scores[members] = scores[members].max(axis=0)
-        scores[:, members] = scores[:, members].max(axis=1, keepdims=True)
-        scores[np.ix_(members, members)] = among
+    rate_alike(scores, twins)
     scores[required] = scores.max(initial=bar) + 1.0
     return scores
 
@@ -191,16 +187,11 @@ def _report(found: Findings, evidence: Evidence, names: list[str], allowed: np.n
     if rows.min() < rows.max():
         rows = rows.reshape(len(names), -1, len(names)).transpose(2, 0, 1)[allowed]
     return {
-        "effective_sample_size": {"min": float(rows.min()), "median": float(np.median(rows))} if rows.size else {},
-        "untestable_pairs": int(np.count_nonzero(rows == 0)),
+        **facts_of(evidence, names, rows),
         "tests_per_level": list(found.tests),
         "orientation_tests": found.orientation_tests,
         "ambiguous_triples": found.ambiguous,
         "conflicting_edges": int((found.codes[:, :, 0] == CONFLICT).sum()) // 2,
-        "rank": evidence.rank,
-        "dependent_columns": [names[k] for k in evidence.dependent],
-        "duplicates": [[names[i] for i in members] for members in evidence.groups.sets],
-        "correlation_repair": evidence.repair,
         "edges_without_acyclic_direction": found.dropped,
         "truncated": not found.complete,
     }
